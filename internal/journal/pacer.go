@@ -1,0 +1,133 @@
+package journal
+
+import "time"
+
+// tick is how often the pacer looks at the readers while records come in. It
+// bounds how many wake-ups a stream of records costs, and how much earlier
+// than its linger a batch that has filled up is noticed.
+const tick = time.Millisecond
+
+// Waking a goroutine costs an append between 0.6 and 17 µs, so readers are not
+// woken by appends. An append wakes at most one goroutine, the pacer, and only
+// if that sleeps, which is after a tick without a record. The pacer wakes each
+// reader when a batch is due for it.
+
+// pace runs until Stop.
+func (j *Journal) pace() {
+	defer close(j.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	var paced uint64
+	for {
+		j.mu.Lock()
+		now := time.Now()
+		wait := j.wakeDue(now)
+		if j.seq != paced {
+			paced = j.seq
+			wait = tick
+		} else {
+			j.asleep = true
+			if wait == 0 { // nothing to read for anybody who waits
+				if j.head == j.tail {
+					j.memory.trim(kept)
+				}
+				wait = time.Hour
+			}
+		}
+		j.mu.Unlock()
+
+		timer.Reset(max(wait, tick))
+		select {
+		case <-timer.C:
+		case <-j.wake:
+		case <-j.quit:
+			return
+		}
+	}
+}
+
+// wakeDue wakes the waiting readers for which a batch is due, and returns the
+// time until the next of the others becomes due, or 0 if they have nothing to
+// read.
+func (j *Journal) wakeDue(now time.Time) (next time.Duration) {
+	for _, c := range j.cursors {
+		if !c.idle {
+			continue
+		}
+		if c.since.IsZero() && c.next <= j.seq {
+			c.since = now
+		}
+		d, any := c.dueIn(now)
+		switch {
+		case !any:
+		case d <= 0:
+			c.signal()
+		case next == 0 || d < next:
+			next = d
+		}
+	}
+	return next
+}
+
+// dueIn returns how long the reader is to wait for its batch. any is false if
+// there is nothing to read; c.since is set if there is.
+func (c *Cursor) dueIn(now time.Time) (d time.Duration, any bool) {
+	switch {
+	case c.next > c.j.seq:
+		return 0, c.j.closed
+	case c.j.closed,
+		c.next <= c.hurry,
+		c.j.space != nil,
+		c.j.seq+1-c.next >= c.batch,
+		c.j.written-c.read >= c.batchBytes:
+		return 0, true
+	default:
+		return c.linger - now.Sub(c.since), true
+	}
+}
+
+// signal ends the reader's Wait.
+func (c *Cursor) signal() {
+	c.idle = false
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Wait returns true when a batch is due, and false when nothing is left to
+// read and nothing will come, or the cursor was abandoned.
+func (c *Cursor) Wait() bool {
+	for {
+		c.j.mu.Lock()
+		now := time.Now()
+		if c.since.IsZero() && c.next <= c.j.seq {
+			c.since = now
+		}
+		d, any := c.dueIn(now)
+		if c.abandoned || any && d <= 0 {
+			more := !c.abandoned && c.next <= c.j.seq
+			c.since = time.Time{}
+			c.idle = false
+			c.j.mu.Unlock()
+			return more
+		}
+		c.idle = true
+		wake := any && c.j.asleep // the pacer does not know of this linger
+		c.j.mu.Unlock()
+		if wake {
+			c.j.wakePacer()
+		}
+		<-c.wake
+	}
+}
+
+// hurryLocked wakes all readers for which a batch is due now, at once.
+func (j *Journal) hurryLocked() { j.wakeDue(time.Now()) }
+
+func (j *Journal) wakePacer() {
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+}
