@@ -1,0 +1,104 @@
+package event
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/fapilog/fapilog/internal/frame"
+)
+
+// An Origin is what all records of one log have in common.
+type Origin struct {
+	Log     string
+	Service string
+	lines   lines
+}
+
+// A Batch is the memory behind the events of one Write: their frames, copied
+// out of the journal, and their lines of JSON. One worker owns it and fills
+// it again for the next Write, so a sink that keeps events, against its
+// contract, reads garbage but disturbs nobody.
+type Batch struct {
+	origin  *Origin
+	entries []entry
+
+	rendered atomic.Bool
+	mu       sync.Mutex // held to render
+	json     []byte     // the lines of all entries, in order
+	asked    bool       // a sink has asked for JSON before
+}
+
+type entry struct {
+	frame frame.Frame
+	seq   uint64
+	line  int // where its line ends in json
+	mark  bool
+}
+
+// NewBatch returns an empty batch.
+func NewBatch(o *Origin) *Batch { return &Batch{origin: o} }
+
+// Reset empties the batch. Memory beyond size bytes is let go.
+func (b *Batch) Reset(size int) {
+	clear(b.entries)
+	b.entries = b.entries[:0]
+	b.json = b.json[:0]
+	if cap(b.json) > 4*size {
+		b.json = nil
+	}
+	b.rendered.Store(false)
+}
+
+// Add appends a record, whose frame must stay as it is until Reset.
+func (b *Batch) Add(f frame.Frame, seq uint64) View {
+	b.entries = append(b.entries, entry{frame: f, seq: seq})
+	return View{batch: b, index: len(b.entries) - 1}
+}
+
+// AddMark is Add for a record that is not in the log: it marks a gap.
+func (b *Batch) AddMark(f frame.Frame, seq uint64) View {
+	v := b.Add(f, seq)
+	b.entries[v.index].mark = true
+	return v
+}
+
+// line returns the JSON of an entry. The first call renders all of them: who
+// asks for one asks for the others too, and sinks that ask at the same time
+// then wait for each other once, not once for each record.
+func (b *Batch) line(i int) []byte {
+	if !b.rendered.Load() {
+		b.render()
+	}
+	if i >= len(b.entries) {
+		return nil
+	}
+	start, end := 0, b.entries[i].line
+	if i > 0 {
+		start = b.entries[i-1].line
+	}
+	if start > end || end > len(b.json) {
+		return nil
+	}
+	return b.json[start:end:end]
+}
+
+func (b *Batch) render() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rendered.Load() {
+		return
+	}
+	if !b.asked {
+		b.asked = true
+		b.origin.lines.readers.Add(1)
+	}
+	b.origin.lines.render(b)
+	b.rendered.Store(true)
+}
+
+// New returns an event of its own, in a log of its own.
+func New(r slog.Record) View {
+	b := NewBatch(&Origin{Log: "test"})
+	return b.Add(frame.NewEncoder(nil).Append(nil, r), 1)
+}
