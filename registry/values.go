@@ -1,0 +1,185 @@
+package registry
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Text returns the value of a parameter, percent-decoded, or def if it was not
+// given.
+func (u *URI) Text(name, def string) string {
+	if p := u.lookup(name); p != nil {
+		return p.value
+	}
+	return def
+}
+
+// Bool returns the value of a parameter that is true or false (or 1 or 0), or
+// def if it was not given or is something else.
+func (u *URI) Bool(name string, def bool) bool {
+	p := u.lookup(name)
+	if p == nil {
+		return def
+	}
+	switch strings.ToLower(p.value) {
+	case "true", "1":
+		p.public = true
+		return true
+	case "false", "0":
+		p.public = true
+		return false
+	}
+	u.Reject(name, fmt.Sprintf("neither true nor false: write for example %s=true", name))
+	return def
+}
+
+// Int returns the value of a parameter that is a decimal integer from lowest
+// to highest, or def if it was not given or is something else.
+// [math.MinInt] and [math.MaxInt] stand for no limit.
+func (u *URI) Int(name string, def, lowest, highest int) int {
+	p := u.lookup(name)
+	if p == nil {
+		return def
+	}
+	n, err := strconv.Atoi(p.value)
+	if err == nil && lowest <= n && n <= highest {
+		p.public = true
+		return n
+	}
+	reason := "not an integer"
+	switch {
+	case lowest != math.MinInt && highest != math.MaxInt:
+		reason = fmt.Sprintf("not an integer from %d to %d", lowest, highest)
+	case lowest != math.MinInt:
+		reason = fmt.Sprintf("not an integer of %d or more", lowest)
+	case highest != math.MaxInt:
+		reason = fmt.Sprintf("not an integer of %d or less", highest)
+	}
+	u.Reject(name, fmt.Sprintf("%s: write for example %s=%d", reason, name, min(max(def, lowest), highest)))
+	return def
+}
+
+// Size returns the value of a parameter that is a number of bytes, as
+// [ParseSize] reads it, or def if it was not given or is something else.
+func (u *URI) Size(name string, def int64) int64 {
+	p := u.lookup(name)
+	if p == nil {
+		return def
+	}
+	n, err := ParseSize(p.value)
+	if err == nil {
+		p.public = true
+		return n
+	}
+	u.Reject(name, fmt.Sprintf("not a size in bytes: write for example %s=64MiB", name))
+	return def
+}
+
+// Duration returns the value of a parameter that is a duration, zero or more,
+// as [time.ParseDuration] reads it ("250ms", "1h30m"), or def if it was not
+// given or is something else.
+func (u *URI) Duration(name string, def time.Duration) time.Duration {
+	p := u.lookup(name)
+	if p == nil {
+		return def
+	}
+	d, err := time.ParseDuration(p.value)
+	if err == nil && d >= 0 {
+		p.public = true
+		return d
+	}
+	u.Reject(name, fmt.Sprintf("not a duration of zero or more, with its unit: write for example %s=250ms or %s=1m30s", name, name))
+	return def
+}
+
+// Level returns the value of a parameter that is a level, as
+// [slog.Level.UnmarshalText] reads it ("debug", "INFO+2"), or def if it was
+// not given or is something else. The plus sign need not be percent-encoded.
+func (u *URI) Level(name string, def slog.Level) slog.Level {
+	p := u.lookup(name)
+	if p == nil {
+		return def
+	}
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(strings.ReplaceAll(p.value, " ", "+"))); err == nil {
+		p.public = true
+		return l
+	}
+	u.Reject(name, fmt.Sprintf("not a level: write %s=debug, info, warn or error, or for example %s=info+2", name, name))
+	return def
+}
+
+// Enum returns the value of a parameter that is one of the allowed words, as
+// it is spelt in allowed, whatever the case it was written in. It returns def
+// if the parameter was not given or is something else.
+func (u *URI) Enum(name, def string, allowed ...string) string {
+	p := u.lookup(name)
+	if p == nil {
+		return def
+	}
+	i := slices.IndexFunc(allowed, func(word string) bool { return strings.EqualFold(word, p.value) })
+	if i >= 0 {
+		p.public = true
+		return allowed[i]
+	}
+	u.Reject(name, "not one of "+strings.Join(allowed, ", "))
+	return def
+}
+
+// List returns the value of a parameter that is a list with commas between the
+// elements, or def if it was not given. Blanks around elements are dropped, as
+// are empty elements. A comma that belongs to an element is written %2C.
+func (u *URI) List(name string, def ...string) []string {
+	p := u.lookup(name)
+	if p == nil {
+		return def
+	}
+	return p.elements()
+}
+
+// A Pair is one element of a parameter such as labels=app=shop,env=prod.
+type Pair struct{ Key, Value string }
+
+// Pairs returns the value of a parameter that is a list of key=value, in the
+// order they were written, or nil if it was not given or is something else.
+// Commas are as for [URI.List]. A value may contain "=" and may be empty. A key
+// must not be empty, nor be there twice.
+func (u *URI) Pairs(name string) []Pair {
+	p := u.lookup(name)
+	if p == nil {
+		return nil
+	}
+	var pairs []Pair
+	for _, element := range p.elements() {
+		key, value, found := strings.Cut(element, "=")
+		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+		if !found || key == "" {
+			u.Reject(name, fmt.Sprintf("not a list of key=value: write for example %s=key=value,other=value", name))
+			return nil
+		}
+		if slices.ContainsFunc(pairs, func(other Pair) bool { return other.Key == key }) {
+			u.Reject(name, "a key is there twice")
+			return nil
+		}
+		pairs = append(pairs, Pair{key, value})
+	}
+	return pairs
+}
+
+// elements splits the value at the commas that were not percent-encoded.
+func (p *param) elements() []string {
+	var list []string
+	for raw := range strings.SplitSeq(p.rawValue, ",") {
+		element, err := url.QueryUnescape(raw) // the whole was decoded by Parse, so no error
+		if element = strings.TrimSpace(element); err == nil && element != "" {
+			list = append(list, element)
+		}
+	}
+	return list
+}
