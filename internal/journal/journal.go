@@ -241,6 +241,8 @@ func (j *Journal) release() {
 		j.size -= int64(cap(s.buf))
 		if cap(s.buf) == j.segmentSize {
 			j.memory.put(s)
+		} else {
+			free(s.buf)
 		}
 		released = true
 	}
@@ -273,9 +275,21 @@ func (j *Journal) Close() {
 	j.hurryLocked()
 }
 
-// Stop ends the goroutine that New started and returns when it has ended. No
-// cursor is woken after that.
+// Stop ends the goroutine that New started, abandons all cursors, and frees
+// the memory. The journal must be closed.
 func (j *Journal) Stop() {
 	close(j.quit)
 	<-j.done
+	for _, c := range j.cursors {
+		c.Abandon()
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.memory.trim(0)
+	for s := j.head; s != nil; s = s.next {
+		if s.readers == 0 { // else a cursor is copying from it at this moment: leave it
+			free(s.buf)
+		}
+	}
+	j.head, j.tail = nil, nil
 }

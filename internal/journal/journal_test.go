@@ -25,7 +25,10 @@ const tiny = 1 << 10 // bytes of a journal that is full at once: four segments o
 func open(t *testing.T, o journal.Options) *journal.Journal {
 	t.Helper()
 	j := journal.New(o)
-	t.Cleanup(j.Stop)
+	t.Cleanup(func() {
+		j.Close()
+		j.Stop()
+	})
 	return j
 }
 
@@ -390,6 +393,7 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 func BenchmarkAppend(b *testing.B) {
 	j := journal.New(journal.Options{Limit: 64 << 20})
 	defer j.Stop()
+	defer j.Close()
 	frame := []byte(strings.Repeat("x", 150))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -15,7 +15,7 @@ const tick = time.Millisecond
 // pace runs until Stop.
 func (j *Journal) pace() {
 	defer close(j.done)
-	timer := time.NewTimer(time.Hour)
+	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var paced uint64
 	for {
@@ -27,16 +27,16 @@ func (j *Journal) pace() {
 			wait = tick
 		} else {
 			j.asleep = true
-			if wait == 0 { // nothing to read for anybody who waits
-				if j.head == j.tail {
-					j.memory.trim(kept)
-				}
-				wait = time.Hour
+			if wait == 0 && j.head == j.tail {
+				j.memory.trim(kept)
 			}
 		}
 		j.mu.Unlock()
 
-		timer.Reset(max(wait, tick))
+		timer.Stop()
+		if wait > 0 {
+			timer.Reset(max(wait, tick))
+		}
 		select {
 		case <-timer.C:
 		case <-j.wake:
