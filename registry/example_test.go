@@ -118,7 +118,7 @@ func ExampleURI_LocalPath() {
 	// Output:
 	// logs/app.log <nil>
 	// /var/log/app one.log <nil>
-	//  registry: resolve path of file://logs: "logs" would be a host: did you mean file:logs/app.log (relative) or file:///logs/app.log (absolute)?
+	//  "logs" would be a host: did you mean file:logs/app.log (relative) or file:///logs/app.log (absolute)?
 }
 
 func ExampleURI_Redact() {

@@ -90,7 +90,7 @@ func TestMalformedValues(t *testing.T) {
 		},
 		"loud": func(u *registry.URI) string {
 			require.Equal(t, slog.LevelWarn, u.Level("v", slog.LevelWarn))
-			return "not a level: write v=debug, info, warn or error, or for example v=info+2"
+			return "not a level: write debug, info, warn or error, or with an offset, as in info+2"
 		},
 		"s3cr3t!": func(u *registry.URI) string {
 			require.Equal(t, "block", u.Enum("v", "block", "block", "drop_oldest"))

@@ -108,7 +108,8 @@ func (u *URI) parse(rest string) error {
 
 	if st.hasAuthority {
 		// In scheme://user:12/34@host the slash belongs to the password.
-		if !strings.Contains(authority, "@") && strayAt(st.rawPath, query) {
+		// There may be a part of it before the '@' of the authority, too.
+		if strayAt(st.rawPath, query) {
 			return errors.New("an '@' follows the host: write %40, and in a password %2F for '/' and %3F for '?'")
 		}
 		if err := u.parseAuthority(authority); err != nil {
@@ -210,16 +211,16 @@ func (u *URI) LocalPath() (string, error) {
 	st := u.state()
 	st.local = true
 	if st.hasUser {
-		return "", fmt.Errorf("registry: resolve path of %s: a file has no user and no password", u)
+		return "", errors.New("a file has no user and no password")
 	}
 	if u.Host != "" && !strings.EqualFold(u.Host, "localhost") {
 		tail := u.Host + st.rawPath
-		return "", fmt.Errorf("registry: resolve path of %s: %q would be a host: did you mean %s:%s (relative) or %s:///%s (absolute)?",
-			u, u.Host, u.Scheme, tail, u.Scheme, tail)
+		return "", fmt.Errorf("%q would be a host: did you mean %s:%s (relative) or %s:///%s (absolute)?",
+			u.Host, u.Scheme, tail, u.Scheme, tail)
 	}
 	if u.Path == "" {
-		return "", fmt.Errorf("registry: resolve path of %s: there is none: write %s:logs/app.log (relative) or %s:///var/log/app.log (absolute)",
-			u, u.Scheme, u.Scheme)
+		return "", fmt.Errorf("there is no path: write %s:logs/app.log (relative) or %s:///var/log/app.log (absolute)",
+			u.Scheme, u.Scheme)
 	}
 	return u.Path, nil
 }

@@ -136,13 +136,13 @@ func TestLocalPath(t *testing.T) {
 		require.Equal(t, want, path)
 	}
 	for raw, want := range map[string]string{
-		"file://logs/app.log": `registry: resolve path of file://logs: "logs" would be a host: ` +
+		"file://logs/app.log": `"logs" would be a host: ` +
 			"did you mean file:logs/app.log (relative) or file:///logs/app.log (absolute)?",
 		"file://app.log":             "did you mean file:app.log (relative) or file:///app.log (absolute)?",
 		"file://../a%20b.log?x=s3cr": "did you mean file:../a%20b.log (relative) or file:///../a%20b.log (absolute)?",
-		"file:":                      "there is none: write file:logs/app.log (relative) or file:///var/log/app.log (absolute)",
-		"file://":                    "there is none",
-		"file://u:s3cr3t@logs/s3cr3": "registry: resolve path of file://logs: a file has no user and no password",
+		"file:":                      "there is no path: write file:logs/app.log (relative) or file:///var/log/app.log (absolute)",
+		"file://":                    "there is no path",
+		"file://u:s3cr3t@logs/s3cr3": "a file has no user and no password",
 	} {
 		_, err := parse(t, raw).LocalPath()
 		require.ErrorContains(t, err, want)
@@ -257,4 +257,13 @@ func percent(s string) string {
 		fmt.Fprintf(&b, "%%%02X", s[i])
 	}
 	return b.String()
+}
+
+// What looks like a host may be the end of a password with an '@' and a slash.
+func TestAtSignInPasswordIsNotShown(t *testing.T) {
+	t.Parallel()
+	for _, uri := range []string{"x://app:p@ss/word@db:5432/logs", "x://app:pa/ss@wo/rd@db", "x://u:p@q?r@h=1"} {
+		_, err := registry.Parse(uri)
+		require.EqualError(t, err, "registry: parse x://: an '@' follows the host: write %40, and in a password %2F for '/' and %3F for '?'")
+	}
 }

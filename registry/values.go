@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -18,6 +19,17 @@ func (u *URI) Text(name, def string) string {
 		return p.value
 	}
 	return def
+}
+
+// Public is [URI.Text] for a parameter that is no secret: [URI.Redact] leaves
+// its value alone.
+func (u *URI) Public(name, def string) string {
+	p := u.lookup(name)
+	if p == nil {
+		return def
+	}
+	p.public = true
+	return p.value
 }
 
 // Bool returns the value of a parameter that is true or false (or 1 or 0), or
@@ -98,21 +110,35 @@ func (u *URI) Duration(name string, def time.Duration) time.Duration {
 	return def
 }
 
-// Level returns the value of a parameter that is a level, as
-// [slog.Level.UnmarshalText] reads it ("debug", "INFO+2"), or def if it was
-// not given or is something else. The plus sign need not be percent-encoded.
+// Level returns the value of a parameter that is a level, as [ParseLevel]
+// reads it, or def if it was not given or is something else. The plus sign
+// need not be percent-encoded.
 func (u *URI) Level(name string, def slog.Level) slog.Level {
 	p := u.lookup(name)
 	if p == nil {
 		return def
 	}
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(strings.ReplaceAll(p.value, " ", "+"))); err == nil {
-		p.public = true
-		return l
+	l, err := ParseLevel(strings.ReplaceAll(p.value, " ", "+"))
+	if err != nil {
+		u.Reject(name, err.Error())
+		return def
 	}
-	u.Reject(name, fmt.Sprintf("not a level: write %s=debug, info, warn or error, or for example %s=info+2", name, name))
-	return def
+	p.public = true
+	return l
+}
+
+// ParseLevel parses a level as [slog.Level.UnmarshalText] does ("debug",
+// "INFO+2"), and also "warning". The error does not repeat s.
+func ParseLevel(s string) (slog.Level, error) {
+	s = strings.ToLower(strings.TrimSpace(s))
+	if rest, ok := strings.CutPrefix(s, "warning"); ok {
+		s = "warn" + rest
+	}
+	var l slog.Level
+	if l.UnmarshalText([]byte(s)) != nil {
+		return 0, errors.New("not a level: write debug, info, warn or error, or with an offset, as in info+2")
+	}
+	return l, nil
 }
 
 // Enum returns the value of a parameter that is one of the allowed words, as

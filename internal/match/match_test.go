@@ -160,7 +160,7 @@ func TestTextIsTextHandlers(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	for expr, want := range map[string]string{
-		"secret=1,":        "match: parse expression: term 2, at character 10: it is empty",
+		"secret=1,":        "term 2, at character 10: it is empty",
 		",secret":          "term 1, at character 1: it is empty",
 		"é=1,,b":           "term 2, at character 5: it is empty",
 		"=x":               "term 1, at character 1: it has no key",

@@ -26,7 +26,7 @@ func Parse(s string) (Expr, error) {
 				blanks = 0
 			}
 			at := 1 + len([]rune(s[:start+blanks]))
-			return Expr{}, fmt.Errorf("match: parse expression: term %d, at character %d: %w", len(e.terms)+1, at, err)
+			return Expr{}, fmt.Errorf("term %d, at character %d: %w", len(e.terms)+1, at, err)
 		}
 		e.terms = append(e.terms, t)
 		start = end + 1
