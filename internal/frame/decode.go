@@ -203,6 +203,40 @@ func (f Frame) Attrs() iter.Seq[slog.Attr] {
 	}
 }
 
+// OwnBuiltins reports whether more is printed before the attributes than time,
+// level and message, or something else: the source, or what ReplaceAttr made
+// of them.
+func (f Frame) OwnBuiltins() bool {
+	builtins, _, _ := f.sections()
+	return len(builtins) > 0 || f.valid() && f[offFlags]&flagReplaced != 0
+}
+
+// Builtins iterates over what is printed before the attributes, in that order:
+// time, level, source and message, or what ReplaceAttr made of them. The source
+// is a group.
+func (f Frame) Builtins() iter.Seq[slog.Attr] {
+	return func(yield func(slog.Attr) bool) {
+		builtins, message, _ := f.sections()
+		replaced := f.valid() && f[offFlags]&flagReplaced != 0
+		if !replaced {
+			if t := f.Time(); !t.IsZero() && !yield(slog.Time(slog.TimeKey, t)) {
+				return
+			}
+			if !yield(slog.String(slog.LevelKey, f.Level().String())) {
+				return
+			}
+		}
+		for r := (reader{s: builtins, message: message}); r.next(); {
+			if !yield(r.attr()) {
+				return
+			}
+		}
+		if !replaced {
+			yield(slog.String(slog.MessageKey, message))
+		}
+	}
+}
+
 // Lookup returns the value of the last attribute with the given key. The key
 // of an attribute in a group is the key of the group, a dot, and the key.
 // Groups themselves are not found. It does not allocate for scalars and

@@ -191,7 +191,8 @@ var (
 		1e-7, 1e-9, 1e-10, 1e-100, 1e100, 5e-324, math.MaxFloat64, math.Pi, math.NaN(), math.Inf(1), math.Inf(-1),
 	}
 	times = []time.Time{
-		{}, time.Unix(0, 0), time.Unix(0, 0).UTC(), time.Unix(-1, 999_999_999).UTC(),
+		{},
+		time.Unix(0, 0), time.Unix(0, 0).UTC(), time.Unix(-1, 999_999_999).UTC(),
 		time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(-1, 12, 31, 23, 59, 59, 999, time.UTC), time.Date(-44, 3, 15, 0, 0, 0, 0, time.UTC),
 		time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC), time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(12345, 1, 1, 0, 0, 0, 0, time.UTC),
 		time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200)), time.Date(10000, 1, 1, 0, 30, 0, 0, time.FixedZone("", 3600)),
@@ -240,17 +241,36 @@ func (t textNasty) MarshalText() ([]byte, error) { return []byte(t), nil }
 // anys are the values of slog.KindAny.
 var anys = []any{
 	nil,
-	errors.New("plain"), fmt.Errorf("wrapped \"%w\"\n", errors.New("cause")), errors.New(""), &errPointer{"pointer"}, (*errPointer)(nil), errPanics{}, errJSON{},
-	[]byte("bytes\x00\xff"), []byte{}, []byte(nil), namedBytes("named"), [3]byte{1, 2, 3},
+	//lint:ignore ST1005 it is what is tested
+	errors.New("plain"), fmt.Errorf("wrapped \"%w\"\n", errors.New("cause")), errors.New(""), &errPointer{"pointer"}, (*errPointer)(nil),
+	errPanics{},
+	errJSON{},
+	[]byte("bytes\x00\xff"),
+	[]byte{},
+	[]byte(nil), namedBytes("named"),
+	[3]byte{1, 2, 3},
 	json.RawMessage(`{"a": [1, 2.50, "<&>\u0041"]}`), json.RawMessage(`"\u0041\/"`), json.RawMessage("\"\u2028\xff\""), json.RawMessage(`nonsense{`), json.RawMessage(nil), json.RawMessage("null"),
 	json.Number("12.30"), json.Number("no number"),
-	jsonFails{}, jsonPanics{}, &jsonNil{"text"}, (*jsonNil)(nil), textNasty("nasty \"\b\f\n\u2028 <x> \xff"), textNasty("plain"), netip.MustParseAddr("10.0.0.1"), colour("red"),
-	func() {}, make(chan int), complex(1, 2), []any{1, math.NaN()}, map[string]any{"z": 1, "a": nil, "<": []int(nil)}, map[int]string(nil), map[bool]int{true: 1},
-	slog.KindAny, slog.LevelWarn, slog.Level(3), time.UTC, new(time.Time), time.March, struct{}{}, (*tree)(nil), new(int),
+	jsonFails{},
+	jsonPanics{},
+	&jsonNil{"text"}, (*jsonNil)(nil), textNasty("nasty \"\b\f\n\u2028 <x> \xff"), textNasty("plain"), netip.MustParseAddr("10.0.0.1"), colour("red"),
+	func() {}, make(chan int), complex(1, 2),
+	[]any{1, math.NaN()},
+	map[string]any{"z": 1, "a": nil, "<": []int(nil)},
+	map[int]string(nil),
+	map[bool]int{true: 1},
+	slog.KindAny, slog.LevelWarn, slog.Level(3), time.UTC, new(time.Time), time.March,
+	struct{}{},
+	(*tree)(nil), new(int),
 	&tree{Name: "<root>", Kids: []*tree{{Name: "kid"}}, E: errors.New("lost"), H: map[string]string{"&": "\t"}},
 	tree{T: time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC)},
-	[]string{"a", "b"}, []error{errors.New("x")}, []slog.Attr{slog.Int("in a slice", 1)}, slog.StringValue("a value"),
-	&slog.Source{Function: "f", File: "x.go", Line: 3}, &slog.Source{Line: 7}, slog.Source{File: "by value"}, int8(-8), uint16(16), float32(0.1), uintptr(7),
+	[]string{"a", "b"},
+	[]error{errors.New("x")},
+	[]slog.Attr{slog.Int("in a slice", 1)},
+	slog.StringValue("a value"),
+	&slog.Source{Function: "f", File: "x.go", Line: 3}, &slog.Source{Line: 7},
+	slog.Source{File: "by value"},
+	int8(-8), uint16(16), float32(0.1), uintptr(7),
 }
 
 // replacements are the ReplaceAttr functions.
@@ -259,7 +279,10 @@ var replacements = []struct {
 	f        func(groups []string, a slog.Attr) slog.Attr
 	seesPath bool // the result depends on the names of the groups, which slog gets wrong after an elided one
 }{
-	{name: "none"}, {name: "none, as often as all others"}, {name: "none, as often as all others"}, {name: "none, as often as all others"},
+	{name: "none"},
+	{name: "none, as often as all others"},
+	{name: "none, as often as all others"},
+	{name: "none, as often as all others"},
 	{name: "same", f: func(_ []string, a slog.Attr) slog.Attr { return a }},
 	{name: "rename", f: func(_ []string, a slog.Attr) slog.Attr {
 		switch a.Key {

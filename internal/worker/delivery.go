@@ -232,8 +232,10 @@ func (w *Worker) judgeItems(events []sinks.Event, items map[int]error) {
 		}
 		left = append(left, e)
 	}
-	if len(done) > 0 || len(left) == 0 {
+	if len(done) > 0 {
 		w.delivered(done)
+	}
+	if len(done) > 0 || len(left) == 0 {
 		w.answered()
 	}
 	if len(left) == 0 {
