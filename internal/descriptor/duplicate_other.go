@@ -1,0 +1,8 @@
+//go:build !unix
+
+package descriptor
+
+import "os"
+
+// Duplicate returns f: there is no SIGPIPE.
+func Duplicate(f *os.File) (*os.File, error) { return f, nil }

@@ -1,0 +1,5 @@
+//go:build !unix && !windows
+
+package line
+
+var holdErrors, fullErrors, goneErrors []error

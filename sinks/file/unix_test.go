@@ -1,0 +1,183 @@
+//go:build unix
+
+package file_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/sinks"
+	"github.com/fapilog/fapilog/sinks/file"
+)
+
+func TestPermissions(t *testing.T) {
+	t.Chdir(t.TempDir())
+	old := syscall.Umask(0o022)
+	defer syscall.Umask(old)
+	for query, want := range map[string][2]fs.FileMode{ // of the directory and the file
+		"":           {0o700, 0o600},
+		"?mode=0600": {0o700, 0o600},
+		"?mode=640":  {0o750, 0o640},
+		"?mode=0666": {0o755, 0o644},
+		"?mode=0400": {0o700, 0o400},
+	} {
+		dir := "logs" + query[max(len(query)-3, 0):]
+		s, err := openURI(t, "file:"+dir+"/app.log"+query)
+		require.NoError(t, err)
+		require.NoError(t, s.(*file.Sink).Close())
+		info, err := os.Stat(dir)
+		require.NoError(t, err)
+		require.Equal(t, want[0], info.Mode().Perm(), query)
+		info, err = os.Stat(dir + "/app.log")
+		require.NoError(t, err)
+		require.Equal(t, want[1], info.Mode().Perm(), query)
+	}
+	// What exists stays as it is.
+	require.NoError(t, os.WriteFile("old.log", nil, 0o644))
+	s, err := openURI(t, "file:old.log?mode=0600")
+	require.NoError(t, err)
+	require.NoError(t, s.(*file.Sink).Close())
+	info, err := os.Stat("old.log")
+	require.NoError(t, err)
+	require.Equal(t, fs.FileMode(0o644), info.Mode().Perm())
+}
+
+func TestFileThatMustNotBeWritten(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() == 0 {
+		t.Skip("the superuser may write to everything")
+	}
+	path := filepath.Join(t.TempDir(), "app.log")
+	require.NoError(t, os.WriteFile(path, nil, 0o400))
+	_, err := file.New(path, file.Options{})
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.ErrorContains(t, err, path)
+}
+
+// One that may be written and not be read is good enough.
+func TestFileThatMustNotBeRead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "app.log")
+	require.NoError(t, os.WriteFile(path, []byte("torn"), 0o200))
+	s, err := file.New(path, file.Options{})
+	require.NoError(t, err)
+	write(t, s, event("one"))
+	require.NoError(t, s.Close())
+	require.NoError(t, os.Chmod(path, 0o600))
+	require.Equal(t, "torn\n"+joined(event("one")), read(t, path))
+}
+
+func TestNamedPipe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Skipf("no named pipe to be had: %v", err)
+	}
+	_, err := file.New(path, file.Options{})
+	require.ErrorContains(t, err, "a pipe or a socket")
+}
+
+// A device has no size, and nothing can be cut off it.
+func TestDevices(t *testing.T) {
+	t.Parallel()
+	s, err := file.New("/dev/null", file.Options{})
+	require.NoError(t, err)
+	write(t, s, event("one"))
+	require.NoError(t, s.Close())
+
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("there is no /dev/full")
+	}
+	s, err = file.New("/dev/full", file.Options{})
+	require.NoError(t, err)
+	for range 3 {
+		require.Len(t, attempt(t, s, []sinks.Event{event("one"), event("two")}), 2)
+	}
+	require.NoError(t, s.Close())
+}
+
+// limit is the size of a file that the child may not exceed, in bytes.
+const limit = 10_000
+
+// child logs into a file that must not grow beyond the limit, has the limit
+// lifted when the sink is held, and goes on.
+func child(path string) int {
+	if err := logBeyondLimit(path); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func logBeyondLimit(path string) error {
+	signal.Ignore(syscall.SIGXFSZ) // as most programs that get EFBIG have to
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		return err
+	}
+	low := old
+	low.Cur = limit
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &low); err != nil {
+		return err
+	}
+	ctx := context.Background()
+	var said bytes.Buffer
+	out, err := fapilog.New(ctx, fapilog.Config{Sinks: []string{"file://" + path}, Fallback: &said})
+	if err != nil {
+		return err
+	}
+	log := slog.New(fapilog.Handler(out, nil))
+	for i := range 1000 {
+		log.Info("hello", "i", i)
+	}
+	for out.Stats().Sinks[0].State != fapilog.StateHeld {
+		<-time.After(time.Millisecond)
+	}
+	if info, err := os.Stat(path); err != nil || info.Size() != limit {
+		return fmt.Errorf("the file should be full: %v, %v", info.Size(), err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+		return err
+	}
+	// Close looks more often whether the disk has room.
+	if err := out.Close(); err != nil {
+		return err
+	}
+	if st := out.Stats().Sinks[0]; st.Delivered != 1000 {
+		return fmt.Errorf("account: %+v", st)
+	}
+	if !bytes.Contains(said.Bytes(), []byte("held until an operator acts")) {
+		return fmt.Errorf("the fallback output has %s", said.Bytes())
+	}
+	return nil
+}
+
+// The limit makes the operating system take a part of a write, and then
+// nothing.
+func TestDiskThatIsFullForAWhile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "app.log")
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "FILE_TEST_CHILD="+path)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	lines := bytes.SplitAfter([]byte(read(t, path)), []byte("\n"))
+	require.Len(t, lines, 1001)
+	require.Empty(t, lines[1000])
+	for i, text := range lines[:1000] {
+		require.Regexp(t, fmt.Sprintf(`^\{"time":"[^"]+","level":"INFO","msg":"hello","i":%d\}\n$`, i), string(text))
+	}
+}

@@ -1,0 +1,178 @@
+package stdio_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/fapilog/fapilog/internal/verdict"
+	"github.com/fapilog/fapilog/registry"
+	"github.com/fapilog/fapilog/sinks"
+	"github.com/fapilog/fapilog/sinks/stdio"
+)
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv("STDIO_TEST_CHILD"); role != "" {
+		os.Exit(child(role))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func event(msg string, args ...any) sinks.Event {
+	r := slog.NewRecord(time.Time{}, slog.LevelInfo, msg, 0)
+	r.Add(args...)
+	return sinks.NewEvent(r)
+}
+
+// open opens a URI with os.Stdout and os.Stderr replaced by a pipe, and
+// returns what to read its output with once the sink is closed.
+func open(t *testing.T, uri string) (sinks.Sink, func() string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	stdout, stderr := os.Stdout, os.Stderr
+	os.Stdout, os.Stderr = w, w
+	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
+	u, err := registry.Parse(uri)
+	require.NoError(t, err)
+	s, err := registry.Default().Open(context.Background(), u)
+	require.NoError(t, err)
+	require.NoError(t, w.Close()) // the sink has a descriptor of its own
+	return s, func() string {
+		require.NoError(t, s.(io.Closer).Close())
+		require.NoError(t, s.(io.Closer).Close())
+		out, err := io.ReadAll(r)
+		require.NoError(t, err)
+		return string(out)
+	}
+}
+
+func TestURIs(t *testing.T) {
+	e := event("two words", "a", 1)
+	for uri, want := range map[string]string{
+		"stdout":                  string(e.JSON()), // auto, and a pipe is no terminal
+		"stdout://":               string(e.JSON()),
+		"stderr://":               string(e.JSON()),
+		"stderr://?format=auto":   string(e.JSON()),
+		"stdout://?format=JSON":   string(e.JSON()),
+		"stdout:?format=text":     "level=INFO msg=\"two words\" a=1\n",
+		"stdout?format=pretty":    "INF two words a=1\n",
+		"stderr://?format=pretty": "INF two words a=1\n",
+	} {
+		s, output := open(t, uri)
+		require.NoError(t, s.Write(context.Background(), []sinks.Event{e}), uri)
+		require.Equal(t, want, output(), uri)
+	}
+}
+
+func TestMalformedURIs(t *testing.T) {
+	t.Parallel()
+	for uri, want := range map[string][]string{
+		"stdout://s3cret":                      {"there is no host and no path", "stdout://?format=json"},
+		"stdout:///s3cret":                     {"there is no host and no path"},
+		"stderr:s3cret":                        {"there is no host and no path", "stderr://"},
+		"stderr://s3cret:s3cret@":              {"there is no host and no path"},
+		"stdout://?format=s3cret":              {"parameter format: not one of auto, json, text, pretty"},
+		"stdout://?formt=json":                 {"parameter formt: unknown", "format"},
+		"stdout://x?format=s3cret&format=json": {"no host", "parameter format: given 2 times"},
+	} {
+		u, err := registry.Parse(uri)
+		require.NoError(t, err, uri)
+		_, err = registry.Default().Open(context.Background(), u)
+		for _, text := range want {
+			require.ErrorContains(t, err, text, uri)
+		}
+		require.NotContains(t, strings.ReplaceAll(err.Error(), "stdout://s3cret", ""), "s3cret", uri)
+	}
+}
+
+func TestNewChecksItsOptions(t *testing.T) {
+	t.Parallel()
+	_, err := stdio.New(io.Discard, stdio.Options{Format: "xml"})
+	require.ErrorContains(t, err, "xml")
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	require.NoError(t, w.Close())
+	_, err = stdio.New(w, stdio.Options{})
+	require.ErrorContains(t, err, "closed file")
+}
+
+// oneWriter counts writes.
+type oneWriter struct {
+	bytes.Buffer
+	writes int
+}
+
+func (w *oneWriter) Write(p []byte) (int, error) {
+	w.writes++
+	return w.Buffer.Write(p)
+}
+
+func TestOneWriteForABatch(t *testing.T) {
+	t.Parallel()
+	w := &oneWriter{}
+	s, err := stdio.New(w, stdio.Options{})
+	require.NoError(t, err)
+	require.True(t, s.MarksGaps())
+	require.NoError(t, s.Write(context.Background(), []sinks.Event{event("one"), event("two"), event("three")}))
+	require.Equal(t, 1, w.writes)
+	require.Equal(t, 3, strings.Count(w.String(), "\n"))
+	require.NoError(t, s.Close())
+	require.NoError(t, s.Close())
+}
+
+// A pipe that does not block, and whose reader stalls, is waited for.
+func TestFullPipeIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe() // in non-blocking mode, as all pipes of package os
+	require.NoError(t, err)
+	defer r.Close()
+	s, err := stdio.New(w, stdio.Options{})
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	e := event(strings.Repeat("x", 300<<10)) // more than a pipe takes
+	done := make(chan error, 1)
+	go func() {
+		done <- errors.Join(s.Write(context.Background(), []sinks.Event{e, event("two")}), s.Close())
+	}()
+	out, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.NoError(t, <-done)
+	require.Equal(t, string(e.JSON())+string(event("two").JSON()), string(out))
+}
+
+// The records that a reader has got before it exited are delivered, all others
+// are refused, each by itself.
+func TestReaderThatExits(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	s, err := stdio.New(w, stdio.Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, w.Close())
+	require.NoError(t, s.Write(context.Background(), []sinks.Event{event("one")}))
+	require.NoError(t, r.Close())
+	for range 3 {
+		err = s.Write(context.Background(), []sinks.Event{event("two"), event("three")})
+		var items *sinks.BatchError
+		require.ErrorAs(t, err, &items)
+		require.Len(t, items.Items, 2)
+		for _, err := range items.Items {
+			kind, _, _ := verdict.Of(err)
+			require.Equal(t, verdict.Permanent, kind)
+			require.ErrorContains(t, err, "broken pipe")
+		}
+	}
+}
