@@ -1,0 +1,229 @@
+package fapilog
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fapilog/fapilog/internal/frame"
+)
+
+const (
+	// reportEvery is how often the reporter writes about a sink at most, so
+	// that one that loses a million records does not write a million lines.
+	reportEvery = 10 * time.Second
+	// maxSaid bounds the lines that quote a record.
+	maxSaid = 16
+	// lateWait bounds how long a record that comes too late waits for the
+	// fallback output.
+	lateWait = 50 * time.Millisecond
+)
+
+// A reporter says on the fallback output what happens to the sinks: that one
+// fails or works again, and how many records were lost, and why. It compares
+// the statistics with those that it reported last, so whatever happens in
+// between, nothing is left out of the numbers.
+//
+// It has a goroutine of its own. An output that stalls stops only that.
+type reporter struct {
+	fanout *Fanout
+	signal chan struct{} // something has changed
+	quit   chan struct{}
+	done   chan struct{}
+
+	// Of the goroutine.
+	last  Stats       // what was reported of each sink
+	next  []time.Time // when to report of it again at the earliest
+	large uint64      // records too large, as reported
+
+	said struct {
+		sync.Mutex
+		lines []string
+		more  int // lines that did not fit
+	}
+	late atomic.Int32 // records logged after the shutdown
+
+	outMu sync.Mutex
+	out   io.Writer
+}
+
+func newReporter(out io.Writer, f *Fanout) *reporter {
+	return &reporter{
+		fanout: f,
+		signal: make(chan struct{}, 1),
+		quit:   make(chan struct{}),
+		done:   make(chan struct{}),
+		out:    out,
+	}
+}
+
+// notify asks for a report. It never blocks.
+func (r *reporter) notify() {
+	select {
+	case r.signal <- struct{}{}:
+	default:
+	}
+}
+
+// say adds a line to the next report.
+func (r *reporter) say(line string) {
+	r.said.Lock()
+	if len(r.said.lines) < maxSaid {
+		r.said.lines = append(r.said.lines, line)
+	} else {
+		r.said.more++
+	}
+	r.said.Unlock()
+	r.notify()
+}
+
+// sayLate writes a record that was logged after the shutdown began, which may
+// be why the program ends. It does not wait long for an output that stalls.
+func (r *reporter) sayLate(record []byte) {
+	if r.late.Add(1) > maxSaid {
+		return
+	}
+	line := fmt.Sprintf("logged after the shutdown, and delivered to no sink: %s", frame.Frame(record).AppendJSON(nil))
+	written := make(chan struct{})
+	go func() {
+		r.print([]string{line})
+		close(written)
+	}()
+	timer := time.NewTimer(lateWait)
+	defer timer.Stop()
+	select {
+	case <-written:
+	case <-timer.C:
+	}
+}
+
+func (r *reporter) start() {
+	r.last = r.fanout.Stats()
+	r.next = make([]time.Time, len(r.last.Sinks))
+	go r.run()
+}
+
+// stop writes a last report and ends the goroutine, or leaves it behind if
+// the output stalls.
+func (r *reporter) stop() {
+	close(r.quit)
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-r.done:
+	case <-timer.C:
+	}
+}
+
+func (r *reporter) run() {
+	defer close(r.done)
+	later := time.NewTimer(0) // to report what was not to be reported yet
+	defer later.Stop()
+	for {
+		select {
+		case <-r.signal:
+		case <-later.C:
+		case <-r.quit:
+			r.report(true)
+			return
+		}
+		later.Stop()
+		if wait := r.report(false); wait > 0 {
+			later.Reset(wait)
+		}
+	}
+}
+
+// report writes what is new, except about sinks that it has written about a
+// moment ago, unless it is the last report or they need an operator. It
+// returns when to write about those, if there are any.
+func (r *reporter) report(last bool) (wait time.Duration) {
+	stats, now := r.fanout.Stats(), time.Now()
+	var lines []string
+	for i, s := range stats.Sinks {
+		news := compare(r.last.Sinks[i], s)
+		if len(news) == 0 {
+			continue
+		}
+		urgent := s.State != r.last.Sinks[i].State && (s.State == StateHeld || s.State == StateHanging)
+		if d := r.next[i].Sub(now); d > 0 && !last && !urgent {
+			if wait == 0 || d < wait {
+				wait = d
+			}
+			continue
+		}
+		for _, n := range news {
+			lines = append(lines, fmt.Sprintf("%s: %s", r.fanout.targets[i], n))
+		}
+		r.last.Sinks[i], r.next[i] = s, now.Add(reportEvery)
+	}
+	if large := r.fanout.refused.large.Load(); large > r.large {
+		lines = append(lines, fmt.Sprintf("%s refused: larger than half of the buffer (%d so far)", records(large-r.large), large))
+		r.large = large
+	}
+	r.said.Lock()
+	lines = append(lines, r.said.lines...)
+	if r.said.more > 0 {
+		lines = append(lines, fmt.Sprintf("%d more lines like these left out", r.said.more))
+	}
+	r.said.lines, r.said.more = nil, 0
+	r.said.Unlock()
+	r.print(lines)
+	return wait
+}
+
+func (r *reporter) print(lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	var b strings.Builder
+	for _, line := range lines {
+		fmt.Fprintf(&b, "fapilog: %s: %s\n", time.Now().UTC().Format(time.RFC3339), oneLine(line))
+	}
+	r.outMu.Lock()
+	defer r.outMu.Unlock()
+	// There is nowhere to report an error of the fallback output.
+	_, _ = io.WriteString(r.out, b.String())
+}
+
+// oneLine keeps the text of an error from looking like lines of ours.
+func oneLine(s string) string {
+	return strings.ReplaceAll(strings.TrimSpace(s), "\n", " | ")
+}
+
+// compare says what has happened to a sink in between.
+func compare(old, now SinkStats) (news []string) {
+	inTrouble := old.State != StateOK && old.State != StateClosed
+	switch {
+	case now.State == old.State:
+	case now.State == StateRetrying:
+		news = append(news, "delivery fails and is tried again"+lastError(now))
+	case now.State == StateHeld:
+		news = append(news, "held until an operator acts"+lastError(now))
+	case now.State == StateHanging:
+		news = append(news, "hangs"+lastError(now))
+	case inTrouble && (now.State == StateOK || now.Drops.Shutdown == 0):
+		news = append(news, "delivers again")
+	}
+	lost := func(what, why string, old, now uint64) {
+		if now > old {
+			news = append(news, fmt.Sprintf("%s %s: %s (%d so far)", records(now-old), what, why, now))
+		}
+	}
+	lost("dropped", "the buffer is full and the sink behind", old.Drops.Overflow, now.Drops.Overflow)
+	lost("dropped", "undelivered for longer than retry_max_age", old.Drops.Expired, now.Drops.Expired)
+	lost("dropped", "undelivered at the end of the shutdown", old.Drops.Shutdown, now.Drops.Shutdown)
+	lost("rejected", "the destination refuses them"+lastError(now), old.Rejected, now.Rejected)
+	return news
+}
+
+// records says how many.
+func records(n uint64) string {
+	if n == 1 {
+		return "1 record"
+	}
+	return fmt.Sprintf("%d records", n)
+}
