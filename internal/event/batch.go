@@ -39,16 +39,17 @@ type entry struct {
 // NewBatch returns an empty batch.
 func NewBatch(o *Origin) *Batch { return &Batch{origin: o} }
 
-// Reset empties the batch. Memory beyond size bytes is let go.
-func (b *Batch) Reset(size int) {
-	clear(b.entries)
-	b.entries = b.entries[:0]
-	b.json = b.json[:0]
-	if cap(b.json) > 4*size {
-		b.json = nil
-	}
+// Reset empties the batch, for the same memory to be filled again.
+func (b *Batch) Reset() {
+	b.entries, b.json = b.entries[:0], b.json[:0]
 	b.rendered.Store(false)
 }
+
+// Size returns how much memory the batch keeps for lines of JSON, in bytes.
+func (b *Batch) Size() int { return cap(b.json) }
+
+// Free lets the memory of an empty batch go.
+func (b *Batch) Free() { b.entries, b.json = nil, nil }
 
 // Add appends a record, whose frame must stay as it is until Reset.
 func (b *Batch) Add(f frame.Frame, seq uint64) View {

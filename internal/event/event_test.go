@@ -34,7 +34,7 @@ func requireLines(t *testing.T, views []event.View) {
 
 // read fills b with the records from first to last that keep keeps.
 func read(b *event.Batch, first, last uint64, frames func(uint64) frame.Frame) (views []event.View) {
-	b.Reset(1 << 20)
+	b.Reset()
 	for seq := first; seq <= last; seq++ {
 		views = append(views, b.Add(frames(seq), seq))
 	}
@@ -126,7 +126,7 @@ func TestViewOutOfContractIsHarmless(t *testing.T) {
 	b := event.NewBatch(&event.Origin{})
 	views := read(b, 1, 10, small)
 	requireLines(t, views)
-	b.Reset(1)
+	b.Reset()
 	for _, v := range append(views, event.View{}) {
 		require.Empty(t, v.JSON())
 		require.Empty(t, v.Frame().Message())

@@ -177,7 +177,7 @@ func (g *generator) time() time.Time {
 	case 1:
 		return time.Now() // with a monotonic reading
 	default:
-		t := time.Unix(int64(g.dice(1<<31))*(1-2*int64(g.dice(2))), int64(pick(g.dice, []int{0, 1, 120, 999_000_000, 123_456_789, 999_999_999})))
+		t := time.Unix(int64(g.dice(1<<31-1))*(1-2*int64(g.dice(2))), int64(pick(g.dice, []int{0, 1, 120, 999_000_000, 123_456_789, 999_999_999})))
 		return t.In(time.FixedZone("somewhere", pick(g.dice, zones)))
 	}
 }

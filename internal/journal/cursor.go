@@ -113,7 +113,7 @@ func (j *Journal) NewCursor(o CursorOptions) *Cursor {
 
 // A Chunk is a run of consecutive frames, copied out of the journal.
 type Chunk struct {
-	Frames []byte // as in the log: each preceded by its length
+	Frames []byte // as in the log: each preceded by its length; a part of what Read returned
 	First  uint64 // sequence number of the first frame
 	Count  int
 	Gap    Gap // what was skipped before the first frame
@@ -129,14 +129,14 @@ func Next(frames []byte) (frame, rest []byte) {
 // size in bytes, but with larger, one frame whatever its size. It reads from
 // one segment only; nothing more fits, or is there, when Count is 0. What it
 // returns is pending until it is settled.
-func (c *Cursor) Read(dst []byte, records, size int, larger bool) Chunk {
+func (c *Cursor) Read(dst []byte, records, size int, larger bool) ([]byte, Chunk) {
 	j := c.j
 	j.mu.Lock()
-	chunk := Chunk{Frames: dst[len(dst):], First: c.next, Gap: c.gap}
+	chunk := Chunk{First: c.next, Gap: c.gap}
 	c.gap = Gap{}
 	if c.abandoned || c.off == len(c.seg.buf) {
 		j.mu.Unlock()
-		return chunk
+		return dst, chunk
 	}
 	s, off, log := c.seg, c.off, c.seg.buf
 	s.readers++ // keeps s, and c in it, while it is read without the lock
@@ -151,7 +151,9 @@ func (c *Cursor) Read(dst []byte, records, size int, larger bool) Chunk {
 		stop += n
 		chunk.Count++
 	}
-	chunk.Frames = append(dst, log[off:stop]...)[len(dst):]
+	start := len(dst)
+	dst = append(dst, log[off:stop]...)
+	chunk.Frames = dst[start:]
 
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -159,14 +161,14 @@ func (c *Cursor) Read(dst []byte, records, size int, larger bool) Chunk {
 	defer j.release()
 	if c.abandoned {
 		// Abandon has accounted for these already.
-		return Chunk{Frames: chunk.Frames[:0]}
+		return dst, Chunk{}
 	}
 	c.off = stop
 	c.next += uint64(chunk.Count)
 	c.read += uint64(stop - off)
 	c.taken += uint64(chunk.Count)
 	c.leaveIfRead()
-	return chunk
+	return dst, chunk
 }
 
 // leaveIfRead moves the cursor out of segments that it has read to the end of

@@ -133,7 +133,7 @@ func TestMatch(t *testing.T) {
 func TestTextIsTextHandlers(t *testing.T) {
 	t.Parallel()
 	values := []slog.Value{
-		slog.IntValue(math.MinInt64), slog.Float64Value(1e21), slog.Float64Value(math.Inf(-1)), slog.Float64Value(math.NaN()),
+		slog.Int64Value(math.MinInt64), slog.Float64Value(1e21), slog.Float64Value(math.Inf(-1)), slog.Float64Value(math.NaN()),
 		slog.DurationValue(math.MinInt64), slog.TimeValue(time.Time{}.In(paris)), slog.TimeValue(time.Unix(1, 999_500_000).UTC()),
 	}
 	for _, v := range payment.attrs {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -166,33 +167,28 @@ func (w *Worker) run() {
 
 // fill reads the next batch into w.events.
 func (w *Worker) fill() {
-	w.batch.Reset(w.o.BatchBytes)
-	clear(w.events)
+	w.batch.Reset()
 	w.events = w.events[:0]
-	if cap(w.buf) > 2*w.o.BatchBytes {
-		w.buf = nil // one huge record was in it
+	if cap(w.buf) > 2*w.o.BatchBytes || w.batch.Size() > 8*w.o.BatchBytes {
+		// There was a huge record in it. Do not keep as much for ever.
+		w.buf, w.events = nil, nil
+		w.batch.Free()
 	}
-	if w.buf == nil {
-		w.buf = make([]byte, 0, w.o.BatchBytes)
-	}
-	buf, level := w.buf[:0], slog.Level(-1<<31)
+	level := slog.Level(math.MinInt)
 	if w.o.Level != nil {
 		level = w.o.Level.Level()
 	}
 	var filtered uint64
+	w.buf = w.buf[:0]
 	for read := 0; read < w.o.Batch; {
-		chunk := w.cursor.Read(buf, w.o.Batch-read, w.o.BatchBytes-len(buf), read == 0)
+		var chunk journal.Chunk
+		// If the memory grows, frames that were read before stay where they are.
+		w.buf, chunk = w.cursor.Read(w.buf, w.o.Batch-read, w.o.BatchBytes-len(w.buf), read == 0)
 		if chunk.Gap.Last != 0 && w.marks {
 			w.mark(chunk.Gap)
 		}
 		if chunk.Count == 0 {
 			break
-		}
-		if len(buf)+len(chunk.Frames) <= cap(w.buf) {
-			buf = buf[:len(buf)+len(chunk.Frames)]
-		} else {
-			w.buf = chunk.Frames // grown for one huge record
-			buf = chunk.Frames
 		}
 		read += chunk.Count
 		for rest, seq := chunk.Frames, chunk.First; len(rest) > 0; seq++ {

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// A plan says how much is measured.
+type plan struct {
+	rounds      int           // of each contender in each scenario, table 1
+	burst       int           // calls in a round of a contender that delivers later
+	round       time.Duration // aimed length of a round of the others
+	fileRounds  int           // table 2
+	fileBurst   int           // calls in a round of table 2
+	hangRounds  int           // table 3
+	hangCalls   int           // calls in an unpaced round of table 3
+	pacedCalls  int           // calls in a paced round of table 3
+	hangWarmUp  int           // calls before the first round of table 3
+	memory      int           // records of a run of table 4
+	dir         string        // where table 2 puts its files
+	fullReading bool          // whether the figures mean anything
+}
+
+var full = plan{
+	rounds: 30, burst: 20_000, round: 8 * time.Millisecond,
+	fileRounds: 60, fileBurst: 20_000,
+	hangRounds: 15, hangCalls: 100_000, pacedCalls: 10_000, hangWarmUp: 1_000_000,
+	memory: 10_000_000, fullReading: true,
+}
+
+// quick runs everything once, to see that it works.
+var quick = plan{
+	rounds: 1, burst: 200, round: 100 * time.Microsecond,
+	fileRounds: 1, fileBurst: 200,
+	hangRounds: 1, hangCalls: 1000, pacedCalls: 100, hangWarmUp: 1000,
+	memory: 20_000,
+}
+
+func main() {
+	var (
+		isQuick = flag.Bool("quick", false, "run everything once, briefly: shows that it works, measures nothing")
+		records = flag.Int("records", 0, "records of a memory run (default 10 million)")
+		rounds  = flag.Int("rounds", 0, "rounds of each contender in each scenario (default 30, 60 for files)")
+		dir     = flag.String("dir", os.TempDir(), "directory for the files of the second table")
+		child   = flag.String("memory-child", "", "used by the program itself: run one memory measurement and exit")
+	)
+	flag.Parse()
+	if *child != "" {
+		exitOn(memoryChild(*child, *records))
+		return
+	}
+
+	p := full
+	if *isQuick {
+		p = quick
+	}
+	if *records > 0 {
+		p.memory = *records
+	}
+	if *rounds > 0 {
+		p.rounds, p.fileRounds = *rounds, *rounds
+	}
+	p.dir = *dir
+
+	start := time.Now()
+	printHeader(p)
+	calls, err := measureCalls(p)
+	exitOn(err)
+	callsDone := time.Now()
+	files, err := measureFiles(p)
+	exitOn(err)
+	filesDone := time.Now()
+	hangs, err := measureHang(p)
+	exitOn(err)
+	hangsDone := time.Now()
+	memory, err := measureMemory(p)
+	exitOn(err)
+	printGoals(p, calls, files, hangs, memory)
+	fmt.Printf("\n%.0f s in all: %.0f s for table 1, %.0f s for table 2, %.0f s for table 3, %.0f s for table 4.\n",
+		time.Since(start).Seconds(), callsDone.Sub(start).Seconds(), filesDone.Sub(callsDone).Seconds(),
+		hangsDone.Sub(filesDone).Seconds(), time.Since(hangsDone).Seconds())
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "benchmarks:", err)
+		os.Exit(1)
+	}
+}
+
+// printHeader says what ran where.
+func printHeader(p plan) {
+	fmt.Printf("# Benchmarks\n\n%s %s/%s, GOMAXPROCS=%d", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0))
+	if cpu := cpuName(); cpu != "" {
+		fmt.Printf(", %s", cpu)
+	}
+	fmt.Print(".\n")
+	if info, ok := debug.ReadBuildInfo(); ok {
+		var mods []string
+		for _, m := range info.Deps {
+			if m.Replace == nil && measured[m.Path] {
+				mods = append(mods, m.Path+" "+m.Version)
+			}
+		}
+		fmt.Printf("Compared with %s.\n", strings.Join(mods, ", "))
+	}
+	if !p.fullReading {
+		fmt.Println("\n**A quick run: it shows that everything works. The figures mean nothing.**")
+	}
+}
+
+// measured are the modules of the contenders, as against their dependencies.
+var measured = map[string]bool{
+	"github.com/samber/slog-multi":                 true,
+	"go.uber.org/zap":                              true,
+	"go.uber.org/zap/exp":                          true,
+	"github.com/phuslu/log":                        true,
+	"github.com/rs/zerolog":                        true,
+	"go.opentelemetry.io/contrib/bridges/otelslog": true,
+	"gopkg.in/natefinch/lumberjack.v2":             true,
+}
