@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 )
 
@@ -73,13 +74,14 @@ type Cursor struct {
 	next      uint64    // sequence number of that frame
 	read      uint64    // bytes of the log up to that frame
 	taken     uint64    // records read and not settled
+	oldest    uint64    // sequence number of the oldest of them
 	gap       Gap       // skipped since the last read
 	idle      bool      // the reader waits for a batch to be due
 	since     time.Time // when the pacer first saw something to read
 	hurry     uint64    // up to this record, a batch is due without lingering
 	abandoned bool
 	account   Account // but for Pending
-	waiters   []waiter
+	waiters   []*waiter
 }
 
 // A waiter waits for all records up to target to be settled.
@@ -111,12 +113,12 @@ func (j *Journal) NewCursor(o CursorOptions) *Cursor {
 	return c
 }
 
-// A Chunk is a run of consecutive frames, copied out of the journal.
+// A Chunk is a run of consecutive frames, copied out of the journal, or a gap.
 type Chunk struct {
 	Frames []byte // as in the log: each preceded by its length; a part of what Read returned
 	First  uint64 // sequence number of the first frame
 	Count  int
-	Gap    Gap // what was skipped before the first frame
+	Gap    Gap // what was skipped; if it is not empty, there are no frames
 }
 
 // Next splits the first frame off frames, a [Chunk]'s.
@@ -127,14 +129,14 @@ func Next(frames []byte) (frame, rest []byte) {
 
 // Read appends the next frames to dst: at most the given number of records and
 // size in bytes, but with larger, one frame whatever its size. It reads from
-// one segment only; nothing more fits, or is there, when Count is 0. What it
-// returns is pending until it is settled.
+// one segment only; nothing more fits, or is there, when there are neither
+// frames nor a gap. What it returns is pending until it is settled.
 func (c *Cursor) Read(dst []byte, records, size int, larger bool) ([]byte, Chunk) {
 	j := c.j
 	j.mu.Lock()
 	chunk := Chunk{First: c.next, Gap: c.gap}
 	c.gap = Gap{}
-	if c.abandoned || c.off == len(c.seg.buf) {
+	if c.abandoned || chunk.Gap.Last != 0 || c.off == len(c.seg.buf) {
 		j.mu.Unlock()
 		return dst, chunk
 	}
@@ -163,6 +165,9 @@ func (c *Cursor) Read(dst []byte, records, size int, larger bool) ([]byte, Chunk
 		// Abandon has accounted for these already.
 		return dst, Chunk{}
 	}
+	if c.taken == 0 {
+		c.oldest = c.next
+	}
 	c.off = stop
 	c.next += uint64(chunk.Count)
 	c.read += uint64(stop - off)
@@ -180,6 +185,9 @@ func (c *Cursor) leaveIfRead() {
 }
 
 func (c *Cursor) enter(s *segment) {
+	if c.seg == c.j.head {
+		c.j.signalSpace() // it may be the one that an append waits for
+	}
 	c.seg.cursors--
 	c.seg, c.off = s, 0
 	s.cursors++
@@ -209,13 +217,15 @@ type Outcome struct {
 	Bytes                                            uint64
 }
 
-// Settle accounts for records that were read.
-func (c *Cursor) Settle(o Outcome) {
+// Settle accounts for records that were read. oldest is the sequence number of
+// the oldest that is left of them, if there is any.
+func (c *Cursor) Settle(o Outcome, oldest uint64) {
 	c.j.mu.Lock()
 	defer c.j.mu.Unlock()
 	if c.abandoned {
 		return
 	}
+	c.oldest = oldest
 	c.taken -= o.Filtered + o.Delivered + o.Rejected + o.Expired + o.Shutdown
 	c.account.Filtered += o.Filtered
 	c.account.Delivered += o.Delivered
@@ -224,7 +234,7 @@ func (c *Cursor) Settle(o Outcome) {
 	c.account.Drops.Shutdown += o.Shutdown
 	c.account.Bytes += o.Bytes
 	if o.Rejected+o.Expired+o.Shutdown > 0 {
-		c.j.onDrop()
+		c.j.onLoss()
 	}
 	c.tell()
 }
@@ -240,12 +250,13 @@ func (c *Cursor) Abandon() {
 	}
 	if pending := c.pending(); pending > 0 {
 		c.account.Drops.Shutdown += pending
-		c.j.onDrop()
+		c.j.onLoss()
 	}
 	c.abandoned = true
 	c.taken, c.next = 0, c.j.seq+1
 	c.seg.cursors--
 	c.seg = nil
+	c.j.signalSpace()
 	c.j.release()
 	c.tell()
 	c.signal()
@@ -277,34 +288,54 @@ func (j *Journal) Accounts() (accounts []Account, appended uint64) {
 	return accounts, j.seq
 }
 
-// Settled hurries the reader on to the record target and returns a channel
-// that is closed when all records up to it are settled.
-func (c *Cursor) Settled(target uint64) <-chan struct{} {
+// settled returns the sequence number up to which all records are settled.
+func (c *Cursor) settled() uint64 {
+	if c.taken > 0 {
+		return c.oldest - 1
+	}
+	return c.next - 1
+}
+
+// Unsettled returns how many records up to target are not settled, counting
+// those in the batch that is under way as if none after its oldest were.
+func (c *Cursor) Unsettled(target uint64) uint64 {
 	c.j.mu.Lock()
 	defer c.j.mu.Unlock()
-	w := waiter{target, make(chan struct{})}
+	if done := c.settled(); done < target {
+		return min(target-done, c.pending())
+	}
+	return 0
+}
+
+// Await hurries the reader on to the record target and returns a channel that
+// is closed when all records up to it are settled. Whoever stops waiting for it
+// calls forget.
+func (c *Cursor) Await(target uint64) (done <-chan struct{}, forget func()) {
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	w := &waiter{target, make(chan struct{})}
 	c.waiters = append(c.waiters, w)
 	c.hurry = max(c.hurry, target)
 	c.tell()
 	c.j.hurryLocked()
-	return w.done
+	return w.done, func() {
+		c.j.mu.Lock()
+		defer c.j.mu.Unlock()
+		c.waiters = slices.DeleteFunc(c.waiters, func(other *waiter) bool { return other == w })
+	}
 }
 
-// tell closes the channels of the waiters whose records are settled. While
-// records are taken, those before them are settled, but to know which these
-// are is not worth a counter: batches are short.
+// tell closes the channels of the waiters whose records are settled.
 func (c *Cursor) tell() {
-	if len(c.waiters) == 0 || c.taken > 0 {
+	if len(c.waiters) == 0 {
 		return
 	}
-	left := c.waiters[:0]
-	for _, w := range c.waiters {
-		if c.next > w.target {
-			close(w.done)
-		} else {
-			left = append(left, w)
+	settled := c.settled()
+	c.waiters = slices.DeleteFunc(c.waiters, func(w *waiter) bool {
+		if w.target > settled {
+			return false
 		}
-	}
-	clear(c.waiters[len(left):])
-	c.waiters = left
+		close(w.done)
+		return true
+	})
 }

@@ -42,9 +42,9 @@ type Options struct {
 	// Limit. Zero means a 256th of Limit, between 4 KiB and 1 MiB. A larger frame
 	// gets a segment of its own.
 	SegmentSize int
-	// OnDrop is called, with the journal locked, when records were dropped. It
-	// must not block and must not call the journal.
-	OnDrop func()
+	// OnLoss is called, with the journal locked, when records were dropped or
+	// rejected. It must not block and must not call the journal.
+	OnLoss func()
 }
 
 // A Journal is a log with any number of appenders and readers.
@@ -52,7 +52,7 @@ type Journal struct {
 	limit       int64
 	segmentSize int
 	memory      memory
-	onDrop      func()
+	onLoss      func()
 
 	wake chan struct{} // to the pacer: appended while it was asleep
 	quit chan struct{} // closed by Stop
@@ -67,7 +67,7 @@ type Journal struct {
 	tail    *segment
 	size    int64 // capacity of the segments from head to tail
 	cursors []*Cursor
-	space   chan struct{} // closed when a segment is released; nil: nobody waits
+	space   chan struct{} // closed when a cursor leaves the oldest segment; nil: nobody waits
 }
 
 // A segment is a stretch of the log.
@@ -89,13 +89,13 @@ func New(o Options) *Journal {
 	j := &Journal{
 		limit:       o.Limit,
 		segmentSize: o.SegmentSize,
-		onDrop:      o.OnDrop,
+		onLoss:      o.OnLoss,
 		wake:        make(chan struct{}, 1),
 		quit:        make(chan struct{}),
 		done:        make(chan struct{}),
 	}
-	if j.onDrop == nil {
-		j.onDrop = func() {}
+	if j.onLoss == nil {
+		j.onLoss = func() {}
 	}
 	j.addSegment(j.segmentSize)
 	go j.pace()
@@ -173,8 +173,8 @@ func (s *segment) patience(cursors []*Cursor) (d time.Duration) {
 	return d
 }
 
-// awaitSpace unlocks the journal until a segment was released or d has
-// passed, and returns how long that took.
+// awaitSpace unlocks the journal until a cursor has left the oldest segment or
+// d has passed, and returns how long that took.
 func (j *Journal) awaitSpace(d time.Duration) time.Duration {
 	if j.space == nil {
 		j.space = make(chan struct{})
@@ -209,7 +209,7 @@ func (j *Journal) dropHead() bool {
 		}
 	}
 	j.release()
-	j.onDrop()
+	j.onLoss()
 	return true
 }
 
@@ -234,7 +234,6 @@ func (j *Journal) addSegment(size int) {
 
 // release gives back the oldest segments, up to the first that a cursor is in.
 func (j *Journal) release() {
-	released := false
 	for j.head != j.tail && j.head.cursors == 0 && j.head.readers == 0 {
 		s := j.head
 		j.head = s.next
@@ -244,9 +243,15 @@ func (j *Journal) release() {
 		} else {
 			free(s.buf)
 		}
-		released = true
 	}
-	if released && j.space != nil {
+	if j.head == j.tail && j.asleep {
+		j.memory.trim(kept)
+	}
+}
+
+// signalSpace makes the appends that wait look again.
+func (j *Journal) signalSpace() {
+	if j.space != nil {
 		close(j.space)
 		j.space = nil
 	}
@@ -268,10 +273,7 @@ func (j *Journal) Close() {
 		return
 	}
 	j.closed = true
-	if j.space != nil {
-		close(j.space)
-		j.space = nil
-	}
+	j.signalSpace()
 	j.hurryLocked()
 }
 

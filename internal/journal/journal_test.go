@@ -51,6 +51,9 @@ func readAll(t *testing.T, c *journal.Cursor) (seqs []uint64) {
 	t.Helper()
 	for {
 		_, chunk := c.Read(nil, 1<<20, 1<<20, true)
+		if chunk.Gap.Last != 0 {
+			continue
+		}
 		if chunk.Count == 0 {
 			return seqs
 		}
@@ -64,7 +67,7 @@ func readAll(t *testing.T, c *journal.Cursor) (seqs []uint64) {
 			n++
 		}
 		require.Equal(t, chunk.Count, n)
-		c.Settle(journal.Outcome{Delivered: uint64(n)})
+		c.Settle(journal.Outcome{Delivered: uint64(n)}, 0)
 	}
 }
 
@@ -106,7 +109,7 @@ func requireExactly(t *testing.T, c *journal.Cursor, delivered uint64) {
 func TestFullJournalDropsTheOldestOfTheLaggardAlone(t *testing.T) {
 	t.Parallel()
 	drops := 0
-	j := open(t, journal.Options{Limit: tiny, OnDrop: func() { drops++ }})
+	j := open(t, journal.Options{Limit: tiny, OnLoss: func() { drops++ }})
 	slow, fast := reader(j, journal.CursorOptions{}), reader(j, journal.CursorOptions{})
 	var got []uint64
 	for i := range uint64(100) {
@@ -119,11 +122,14 @@ func TestFullJournalDropsTheOldestOfTheLaggardAlone(t *testing.T) {
 	dropped := slow.Account().Drops.Overflow
 	require.Positive(t, dropped)
 	require.Positive(t, drops, "nobody was told")
-	_, chunk := slow.Read(nil, 1, 1<<20, false)
+	chunk := read(slow, nil, 1, 1<<20, false)
 	require.Equal(t, journal.Gap{First: 1, Last: dropped}, chunk.Gap, "the gap is what was dropped")
+	require.Zero(t, chunk.Count)
+	chunk = read(slow, nil, 1, 1<<20, false)
+	require.Empty(t, chunk.Gap, "a gap is told once")
 	require.Equal(t, dropped+1, chunk.First)
-	require.Empty(t, read(slow, nil, 1, 1, false).Gap, "a gap is told once")
-	slow.Settle(journal.Outcome{Delivered: 1})
+	require.Equal(t, 1, chunk.Count)
+	slow.Settle(journal.Outcome{Delivered: 1}, 0)
 	left := readAll(t, slow)
 	require.Equal(t, uint64(100), left[len(left)-1], "it is the oldest that is dropped")
 	require.Equal(t, 100-dropped, uint64(len(left)+1))
@@ -231,7 +237,7 @@ func TestWaitPaces(t *testing.T) {
 		{"less if the bytes are enough", func(j *journal.Journal, _ *journal.Cursor) {
 			_ = j.Append(make([]byte, 500))
 		}, 0},
-		{"less if somebody waits for it", func(_ *journal.Journal, c *journal.Cursor) { c.Settled(1) }, 0},
+		{"less if somebody waits for it", func(_ *journal.Journal, c *journal.Cursor) { c.Await(1) }, 0},
 		{"less if the journal is closed", func(j *journal.Journal, _ *journal.Cursor) { j.Close() }, 0},
 	}
 	for _, test := range tests {
@@ -261,21 +267,32 @@ func TestWaitPaces(t *testing.T) {
 	}
 }
 
-func TestSettledWaitsForWhatIsInFlight(t *testing.T) {
+func TestAwaitEndsWithTheLastRecordUpToTheTarget(t *testing.T) {
 	t.Parallel()
 	j := open(t, journal.Options{Limit: 1 << 20})
 	c := reader(j, journal.CursorOptions{})
-	for i := range uint64(3) {
+	for i := range uint64(5) {
 		require.NoError(t, j.Append(record(i+1, 60)))
 	}
-	done := c.Settled(2)
-	require.Equal(t, 2, read(c, nil, 2, 1000, false).Count)
-	c.Settle(journal.Outcome{Filtered: 1})
-	requireOpen(t, done)
-	c.Settle(journal.Outcome{Rejected: 1})
-	<-done
-	requireOpen(t, c.Settled(3))
-	<-c.Settled(2)
+	two, _ := c.Await(2)
+	five, forget := c.Await(5)
+	require.Equal(t, 4, read(c, nil, 4, 1000, false).Count)
+	require.Equal(t, uint64(2), c.Unsettled(2))
+	c.Settle(journal.Outcome{Filtered: 1}, 2)
+	require.Equal(t, uint64(1), c.Unsettled(2))
+	requireOpen(t, two)
+	c.Settle(journal.Outcome{Rejected: 1}, 3)
+	<-two // although the batch is not done
+	require.Zero(t, c.Unsettled(2))
+	requireOpen(t, five)
+	c.Settle(journal.Outcome{Delivered: 1}, 3) // the fourth
+	require.Equal(t, uint64(2), c.Unsettled(5), "the third and the fifth")
+	forget()
+	c.Settle(journal.Outcome{Delivered: 1}, 0)
+	readAll(t, c)
+	requireOpen(t, five)
+	again, _ := c.Await(5)
+	<-again
 }
 
 func requireOpen(t *testing.T, c <-chan struct{}) {
@@ -295,14 +312,14 @@ func TestAbandonSettlesEverything(t *testing.T) {
 		require.NoError(t, j.Append(record(i+1, 60)))
 	}
 	require.Equal(t, 2, read(c, nil, 2, 1000, false).Count)
-	c.Settle(journal.Outcome{Delivered: 1})
-	done := c.Settled(3)
+	c.Settle(journal.Outcome{Delivered: 1}, 2)
+	done, _ := c.Await(3)
 	j.Close()
 	c.Abandon()
 	<-done
 	want := journal.Account{Delivered: 1, Drops: journal.Drops{Shutdown: 2}}
 	require.Equal(t, want, c.Account())
-	c.Settle(journal.Outcome{Delivered: 1}) // by a sink that returned after all
+	c.Settle(journal.Outcome{Delivered: 1}, 0) // by a sink that returned after all
 	c.Abandon()
 	require.Zero(t, read(c, nil, 10, 1000, true).Count)
 	require.False(t, c.Wait())
@@ -366,8 +383,9 @@ func readRandomly(t *testing.T, j *journal.Journal, c *journal.Cursor, o journal
 		for left := o.Batch; left > 0; {
 			_, chunk := c.Read(nil, left, o.BatchBytes, left == o.Batch)
 			if chunk.Gap.Last > 0 {
-				assert.Equal(t, journal.Gap{First: next, Last: chunk.First - 1}, chunk.Gap)
-				next = chunk.First
+				assert.Equal(t, next, chunk.Gap.First)
+				next = chunk.Gap.Last + 1
+				continue
 			}
 			assert.Equal(t, next, chunk.First)
 			if chunk.Count == 0 {
@@ -376,8 +394,8 @@ func readRandomly(t *testing.T, j *journal.Journal, c *journal.Cursor, o journal
 			next += uint64(chunk.Count)
 			left -= chunk.Count
 			n := uint64(rnd.IntN(chunk.Count + 1))
-			c.Settle(journal.Outcome{Filtered: n})
-			c.Settle(journal.Outcome{Delivered: uint64(chunk.Count) - n})
+			c.Settle(journal.Outcome{Filtered: n}, chunk.First+n)
+			c.Settle(journal.Outcome{Delivered: uint64(chunk.Count) - n}, 0)
 		}
 	}
 }
@@ -404,4 +422,70 @@ func BenchmarkAppend(b *testing.B) {
 	for b.Loop() {
 		_ = j.Append(frame)
 	}
+}
+
+// A reader that blocks appends is all that they wait for, even if another one
+// keeps the segment that they need.
+func TestBlockedAppendDoesNotWaitForALaggard(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := open(t, journal.Options{Limit: tiny})
+		stuck := reader(j, journal.CursorOptions{})
+		blocking := reader(j, journal.CursorOptions{Overflow: journal.Block, BlockTimeout: time.Hour})
+		ticks := time.NewTicker(time.Second)
+		defer ticks.Stop()
+		stop := make(chan struct{})
+		go func() {
+			for {
+				select {
+				case <-ticks.C:
+					readAll(t, blocking)
+				case <-stop:
+					return
+				}
+			}
+		}()
+		start := time.Now()
+		for i := range uint64(40) {
+			require.NoError(t, j.Append(record(i+1, 60)))
+		}
+		close(stop)
+		synctest.Wait()
+		require.Less(t, time.Since(start), 10*time.Second)
+		require.Zero(t, blocking.Account().Drops)
+		require.Positive(t, stuck.Account().Drops.Overflow)
+	})
+}
+
+func TestIdleJournalGivesMemoryBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := open(t, journal.Options{Limit: 8 << 20})
+		c := reader(j, journal.CursorOptions{})
+		for i := range uint64(7000) {
+			require.NoError(t, j.Append(record(i+1, 1000)))
+		}
+		time.Sleep(time.Minute) // the pacer sleeps
+		readAll(t, c)
+		require.LessOrEqual(t, j.Unused(), int64(1<<20))
+	})
+}
+
+// The time that a record waits for a batch to fill begins when it is there,
+// also while the reader is busy with another batch.
+func TestLingerBeginsWithTheRecord(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		j := open(t, journal.Options{Limit: 1 << 20})
+		c := reader(j, journal.CursorOptions{Batch: 10, BatchBytes: 1000, Linger: 10 * time.Second})
+		require.NoError(t, j.Append(record(1, 60)))
+		require.True(t, c.Wait())
+		require.Equal(t, 1, read(c, nil, 10, 1000, true).Count)
+		require.NoError(t, j.Append(record(2, 60)))
+		time.Sleep(9 * time.Second) // busy
+		c.Settle(journal.Outcome{Delivered: 1}, 0)
+		start := time.Now()
+		require.True(t, c.Wait())
+		require.LessOrEqual(t, time.Since(start), 1100*time.Millisecond)
+	})
 }

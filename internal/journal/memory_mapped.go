@@ -12,11 +12,11 @@ import "syscall"
 func allocate(size int) []byte {
 	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		panic("fapilog: map memory for records: " + err.Error()) // as when the heap cannot grow
+		return make([]byte, size)
 	}
 	return b
 }
 
-func free(b []byte) {
-	_ = syscall.Munmap(b[:cap(b)]) // fails for what was not mapped only
-}
+// free frees what allocate returned. Memory of the heap is unknown to Munmap,
+// which refuses it.
+func free(b []byte) { _ = syscall.Munmap(b[:cap(b)]) }

@@ -51,11 +51,11 @@ func (j *Journal) pace() {
 // read.
 func (j *Journal) wakeDue(now time.Time) (next time.Duration) {
 	for _, c := range j.cursors {
+		if c.since.IsZero() && c.next <= j.seq {
+			c.since = now // also for a reader that is busy: its linger runs
+		}
 		if !c.idle {
 			continue
-		}
-		if c.since.IsZero() && c.next <= j.seq {
-			c.since = now
 		}
 		d, any := c.dueIn(now)
 		switch {
