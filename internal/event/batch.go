@@ -17,11 +17,12 @@ type Origin struct {
 
 // A Batch is the memory behind the events of one Write: their frames, copied
 // out of the journal, and their lines of JSON. One worker owns it and fills
-// it again for the next Write, so a sink that keeps events, against its
-// contract, reads garbage but disturbs nobody.
+// it again for the next Write. Events that a sink keeps, against its contract,
+// are empty from then on.
 type Batch struct {
-	origin  *Origin
-	entries []entry
+	origin     *Origin
+	generation atomic.Uint32 // counts the resets
+	entries    []entry
 
 	rendered atomic.Bool
 	mu       sync.Mutex // held to render
@@ -41,9 +42,13 @@ func NewBatch(o *Origin) *Batch { return &Batch{origin: o} }
 
 // Reset empties the batch, for the same memory to be filled again.
 func (b *Batch) Reset() {
+	b.generation.Add(1)
 	b.entries, b.json = b.entries[:0], b.json[:0]
 	b.rendered.Store(false)
 }
+
+// Successor returns an empty batch with memory of its own, for the same sink.
+func (b *Batch) Successor() *Batch { return &Batch{origin: b.origin, asked: b.asked} }
 
 // Size returns how much memory the batch keeps for lines of JSON, in bytes.
 func (b *Batch) Size() int { return cap(b.json) }
@@ -54,7 +59,7 @@ func (b *Batch) Free() { b.entries, b.json = nil, nil }
 // Add appends a record, whose frame must stay as it is until Reset.
 func (b *Batch) Add(f frame.Frame, seq uint64) View {
 	b.entries = append(b.entries, entry{frame: f, seq: seq})
-	return View{batch: b, index: len(b.entries) - 1}
+	return View{batch: b, index: int32(len(b.entries) - 1), generation: b.generation.Load()}
 }
 
 // AddMark is Add for a record that is not in the log: it marks a gap.

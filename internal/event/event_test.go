@@ -127,10 +127,38 @@ func TestViewOutOfContractIsHarmless(t *testing.T) {
 	views := read(b, 1, 10, small)
 	requireLines(t, views)
 	b.Reset()
+	requireLines(t, read(b, 20, 40, small)) // other records in their places
 	for _, v := range append(views, event.View{}) {
 		require.Empty(t, v.JSON())
 		require.Empty(t, v.Frame().Message())
 		require.Zero(t, v.Seq())
 		require.Empty(t, v.Log()+v.Service())
+	}
+}
+
+// A mark of a gap bears the number of a record that other sinks get. Neither is
+// taken for the other.
+func TestMarksAndRecordsAreNotMixedUp(t *testing.T) {
+	o := &event.Origin{}
+	a, b := event.NewBatch(o), event.NewBatch(o)
+	requireLines(t, read(a, 1, 10, small))
+	requireLines(t, read(b, 1, 10, small))
+	for _, markFirst := range []bool{false, true} {
+		seq := uint64(11)
+		if markFirst {
+			seq = 12
+		}
+		mark := func() {
+			a.Reset()
+			requireLines(t, []event.View{a.AddMark(encode(999, 0), seq)})
+		}
+		if markFirst {
+			mark()
+		}
+		requireLines(t, read(b, seq, seq, small))
+		if !markFirst {
+			mark()
+		}
+		requireLines(t, read(b, seq, seq, small))
 	}
 }

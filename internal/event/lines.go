@@ -66,7 +66,10 @@ func (l *lines) renderShared(b *Batch, some []entry) bool {
 	for i := range some {
 		e := &some[i]
 		s := &l.slots[e.seq%slots]
-		if s.seq == e.seq && l.head-s.start <= ringSize {
+		if e.mark {
+			// It has the number of a record that other sinks get.
+			b.json = e.frame.AppendJSON(b.json)
+		} else if s.seq == e.seq && l.head-s.start <= ringSize {
 			b.json = append(b.json, l.ring[s.start%ringSize:][:s.size]...)
 		} else {
 			l.rendered.Add(1)

@@ -10,15 +10,19 @@ import "github.com/fapilog/fapilog/internal/frame"
 // View is one record of a batch. sinks.Event is defined as this struct, so
 // its fields stay unexported: they would be promoted into the public type.
 //
-// A view that is used after its batch was reset is out of contract, but must
-// not bring the program down: every access is checked.
+// A view that is used after its batch was reset is out of contract, and empty.
 type View struct {
-	batch *Batch
-	index int
+	batch      *Batch
+	index      int32
+	generation uint32 // of the batch
+}
+
+func (v View) valid() bool {
+	return v.batch != nil && v.generation == v.batch.generation.Load() && int(v.index) < len(v.batch.entries)
 }
 
 func (v View) entry() (e entry) {
-	if v.batch != nil && v.index < len(v.batch.entries) {
+	if v.valid() {
 		e = v.batch.entries[v.index]
 	}
 	return e
@@ -51,8 +55,8 @@ func (v View) Service() string {
 
 // JSON returns the record as a line of JSON.
 func (v View) JSON() []byte {
-	if v.batch == nil {
+	if !v.valid() {
 		return nil
 	}
-	return v.batch.line(v.index)
+	return v.batch.line(int(v.index))
 }
