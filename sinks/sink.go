@@ -39,14 +39,17 @@ type Sink interface {
 	// Write may log through slog, even if that leads back to the same
 	// fan-out, as long as it does so from the goroutine that it was called on
 	// or with the context it was given: such records go to the fallback
-	// output, not to the sinks.
+	// output, not to the sinks. A sink that hands records on to another
+	// fan-out passes its context on, too; without it, these are taken for
+	// records of that kind.
 	Write(ctx context.Context, batch []Event) error
 }
 
 // A Prober is a [Sink] that can tell whether its destination is usable. Open
 // calls Probe once for each sink, and an error fails Open, unless the sink has
 // soft_start=true. While a sink is held (see [Hold]), Probe is asked before
-// its batch is tried again.
+// its batch is tried again. It is not called at the same time as Write, unless
+// the call by Open ignored its context and was given up.
 type Prober interface {
 	Probe(ctx context.Context) error
 }

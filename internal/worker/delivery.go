@@ -3,9 +3,6 @@ package worker
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/fapilog/fapilog/internal/event"
@@ -13,35 +10,6 @@ import (
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/sinks"
 )
-
-// Backoff says how long a worker waits between attempts.
-type Backoff struct {
-	Base  time.Duration // upper bound of the first wait; doubles with each failure
-	Max   time.Duration // upper bound of any wait
-	Hold  time.Duration // between two looks at a destination that needs an operator
-	Drain time.Duration // upper bound of any wait while draining
-}
-
-// DefaultBackoff is what is used outside tests.
-var DefaultBackoff = Backoff{
-	Base:  200 * time.Millisecond,
-	Max:   30 * time.Second,
-	Hold:  30 * time.Second,
-	Drain: 500 * time.Millisecond,
-}
-
-// after returns the wait after a number of failures in a row: random, from
-// zero to a bound that doubles, so that the clients of a server that went down
-// do not come back all at once.
-// (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/,
-// "full jitter")
-func (b Backoff) after(failures int) time.Duration {
-	bound := b.Max
-	if shift := failures - 1; shift < 30 {
-		bound = min(bound, b.Base<<shift)
-	}
-	return max(rand.N(bound+1), time.Millisecond)
-}
 
 // A delivery is what is left to do of one batch. It is kept in the worker, not
 // on its stack, to survive the end of its goroutine.
@@ -69,8 +37,10 @@ func (d *delivery) start(events []sinks.Event) {
 	}
 }
 
+// push adds a part. It is clipped, lest a sink that appends to its batch writes
+// into the next part.
 func (d *delivery) push(events []sinks.Event, tried bool) {
-	d.parts = append(d.parts, part{events, tried})
+	d.parts = append(d.parts, part{events[:len(events):len(events)], tried})
 }
 
 func (d *delivery) pop() part {
@@ -79,12 +49,26 @@ func (d *delivery) pop() part {
 	return p
 }
 
+// oldest returns the sequence number of the oldest record that is left, or 0.
+func (d *delivery) oldest() (seq uint64) {
+	for _, p := range d.parts {
+		if first := event.View(p.events[0]).Seq(); seq == 0 || first < seq {
+			seq = first
+		}
+	}
+	return seq
+}
+
 // deliver sends what is to do until nothing is left of it.
 func (w *Worker) deliver() {
 	d := &w.todo
 	if d.attempting { // by a goroutine that is no more
 		d.attempting = false
-		w.judge(d.pop(), errGoexit)
+		if d.held {
+			w.hold(errGoexit)
+		} else {
+			w.judge(d.pop(), answer{err: errGoexit})
+		}
 	}
 	for len(d.parts) > 0 {
 		switch {
@@ -96,9 +80,9 @@ func (w *Worker) deliver() {
 		default:
 			d.held = false
 			d.attempting = true
-			err := w.attempt(d.parts[len(d.parts)-1])
+			a := w.attempt(d.parts[len(d.parts)-1])
 			d.attempting = false
-			w.judge(d.pop(), err)
+			w.judge(d.pop(), a)
 		}
 	}
 }
@@ -112,156 +96,122 @@ func (w *Worker) expired() bool {
 // drop gives up what is left.
 func (w *Worker) drop(reason func(*journal.Outcome, uint64)) {
 	for len(w.todo.parts) > 0 {
-		n, _ := count(w.todo.pop().events)
+		p := w.todo.pop()
+		n, _ := count(p.events)
+		w.lost.add(p.events, n)
 		var o journal.Outcome
 		reason(&o, n)
-		w.cursor.Settle(o)
+		w.settle(o)
 	}
 }
 
 // attempt calls the sink.
-func (w *Worker) attempt(p part) error {
+func (w *Worker) attempt(p part) (a answer) {
 	if p.tried {
 		w.update(func(s *Status) { s.Retries++ })
 	}
-	return w.call(func(ctx context.Context) error { return w.o.Sink.Write(ctx, p.events) })
-}
-
-// call calls a method of the sink, within the timeout if it heeds its context.
-// If it does not, that shows in the status.
-func (w *Worker) call(method func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(w.ctx, w.o.Timeout)
-	defer cancel()
-	w.calls(time.Now())
-	defer w.calls(time.Time{})
-	w.overdue.Reset(w.o.Timeout + overdueAfter)
-	defer w.overdue.Stop()
-	return guard(func() error { return method(ctx) })
-}
-
-// calls notes when the call began that the sink is in, or that it is in none.
-func (w *Worker) calls(since time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.callSince = since
-}
-
-// overdueAfter is what a sink gets to return after its context has ended,
-// before it is said to hang.
-const overdueAfter = time.Second
-
-// hangs notes that a call does not return. It runs when it should have.
-func (w *Worker) hangs() {
-	w.update(func(s *Status) {
-		if w.callSince.IsZero() || time.Since(w.callSince) < w.o.Timeout {
-			return // it did return, at the last moment
-		}
-		s.State = Hanging
-		s.LastError = fmt.Errorf("the sink has not returned for %v, although its context has ended", w.o.Timeout+overdueAfter)
+	err := w.call(func(ctx context.Context) error {
+		a = w.read(w.o.Sink.Write(ctx, p.events), len(p.events), 0)
+		return nil
 	})
+	if err != nil { // a panic
+		a = answer{err: err}
+	}
+	return a
 }
 
-// judge acts on the verdict err on part p, which is not in the delivery any
-// more.
-func (w *Worker) judge(p part, err error) {
-	if items, ok := errors.AsType[*sinks.BatchError](err); ok {
-		if err = checkItems(items.Items, len(p.events)); err == nil {
-			w.judgeItems(p.events, items.Items)
-			return
-		}
-	}
-	if err == nil {
+// judge acts on the answer for part p, which is not in the delivery any more.
+func (w *Worker) judge(p part, a answer) {
+	switch {
+	case a.items != nil:
+		w.judgeItems(p.events, a.items)
+	case a.err == nil:
 		w.delivered(p.events)
 		w.answered()
-		return
-	}
-	switch kind, after, told := verdict.Of(err); kind {
-	case verdict.Permanent, verdict.TooLarge:
-		if len(p.events) == 1 {
-			w.reject(p.events, err)
-			w.answered()
-			return
-		}
+	case (a.kind == verdict.Permanent || a.kind == verdict.TooLarge) && len(p.events) == 1:
+		w.rejected(p.events, a.err)
+		w.answered()
+	case a.kind == verdict.Permanent || a.kind == verdict.TooLarge:
 		half := len(p.events) / 2
 		w.todo.push(p.events[half:], true)
 		w.todo.push(p.events[:half], true)
-	case verdict.Hold:
-		w.todo.push(p.events, true)
-		w.hold(err)
 	default:
 		w.todo.push(p.events, true)
-		w.failed(err, after, told)
+		w.postpone(a)
 	}
 }
 
-// checkItems returns an error if items does not fit a batch of n records, in
-// which case nothing is known about it.
-func checkItems(items map[int]error, n int) error {
-	for i := range items {
-		if i < 0 || i >= n {
-			return fmt.Errorf("the sink's BatchError has an item %d, in a batch of %d records", i, n)
-		}
-	}
-	return nil
-}
-
-// judgeItems acts on a verdict for each of events.
-func (w *Worker) judgeItems(events []sinks.Event, items map[int]error) {
+// judgeItems acts on an answer for each of events.
+func (w *Worker) judgeItems(events []sinks.Event, answers []answer) {
 	var (
-		done, left    []sinks.Event
-		held, failed  error
-		after         time.Duration
-		allTold, told bool
+		done, refused, left []sinks.Event
+		why                 error // of the first refused one
+		next                answer
 	)
 	for i, e := range events {
-		err := items[i]
-		if err == nil {
+		switch a := answers[i]; {
+		case a.err == nil:
 			done = append(done, e)
-			continue
-		}
-		switch kind, d, t := verdict.Of(err); kind {
-		case verdict.Permanent, verdict.TooLarge:
-			w.reject(events[i:i+1], err)
-			continue
-		case verdict.Hold:
-			held = cmp.Or(held, err)
+		case a.kind == verdict.Permanent || a.kind == verdict.TooLarge:
+			refused = append(refused, e)
+			why = cmp.Or(why, a.err)
 		default:
-			allTold = t && (allTold || failed == nil)
-			told, after = allTold, max(after, d)
-			failed = cmp.Or(failed, err)
+			left = append(left, e)
+			next = later(next, a)
 		}
-		left = append(left, e)
+	}
+	if len(left) > 0 {
+		w.todo.push(left, true)
 	}
 	if len(done) > 0 {
 		w.delivered(done)
 	}
-	if len(done) > 0 || len(left) == 0 {
+	if len(refused) > 0 {
+		w.rejected(refused, why)
+	}
+	if len(done)+len(refused) > 0 {
 		w.answered()
 	}
-	if len(left) == 0 {
-		return
+	if len(left) > 0 {
+		w.postpone(next)
 	}
-	w.todo.push(left, true)
-	if held != nil {
-		w.hold(held)
-	} else {
-		w.failed(failed, after, told)
+}
+
+// later returns the one of two answers that demands more patience.
+func later(a, b answer) answer {
+	switch {
+	case a.err == nil:
+		return b
+	case a.kind == verdict.Hold:
+		return a
+	case b.kind == verdict.Hold:
+		return b
+	case a.told != b.told: // the backoff decides
+		a.told = false
+		return a
+	case a.after < b.after:
+		return b
+	default:
+		return a
 	}
 }
 
 // delivered accounts for records that were delivered.
 func (w *Worker) delivered(events []sinks.Event) {
 	n, bytes := count(events)
-	w.cursor.Settle(journal.Outcome{Delivered: n, Bytes: bytes})
+	w.settle(journal.Outcome{Delivered: n, Bytes: bytes})
 	w.update(func(s *Status) { s.LastSuccess = time.Now() })
 }
 
-// reject accounts for a record that the destination refuses.
-func (w *Worker) reject(event []sinks.Event, err error) {
-	w.update(func(s *Status) { s.LastError = w.o.Redact(err) })
-	n, _ := count(event)
-	w.cursor.Settle(journal.Outcome{Rejected: n})
+// rejected accounts for records that the destination refuses.
+func (w *Worker) rejected(events []sinks.Event, err error) {
+	w.update(func(s *Status) { s.LastError = err })
+	n, _ := count(events)
+	w.settle(journal.Outcome{Rejected: n})
 }
+
+// settle accounts for records that are no longer to do.
+func (w *Worker) settle(o journal.Outcome) { w.cursor.Settle(o, w.todo.oldest()) }
 
 // count returns the number of events that the account knows, which marks of
 // gaps are not, and the size of their frames.
@@ -281,22 +231,37 @@ func (w *Worker) answered() {
 	w.update(func(s *Status) { s.State = Running })
 }
 
-// failed notes that an attempt achieved nothing, and waits before the next.
-func (w *Worker) failed(err error, after time.Duration, told bool) {
-	w.todo.failures++
-	w.update(func(s *Status) { s.State, s.LastError = Retrying, w.o.Redact(err) })
-	if !told {
-		after = w.o.Backoff.after(w.todo.failures)
+// postpone notes that an attempt achieved nothing, and waits before the next.
+func (w *Worker) postpone(a answer) {
+	if a.kind == verdict.Hold {
+		w.hold(a.err)
+		return
 	}
-	w.wait(after, told)
+	w.todo.failures++
+	w.fail(Retrying, a.err)
+	if !a.told {
+		a.after = w.o.Backoff.after(w.todo.failures)
+	}
+	w.wait(a.after, a.told)
 }
 
 // hold notes that an operator must act, and waits for that.
 func (w *Worker) hold(err error) {
 	w.todo.failures++
 	w.todo.held = true
-	w.update(func(s *Status) { s.State, s.LastError = Held, w.o.Redact(err) })
-	w.wait(w.o.Backoff.Hold, false)
+	w.fail(Held, err)
+	w.wait(w.o.Backoff.held(w.todo.failures), false)
+}
+
+// fail changes the state. An error that comes of the worker's being cancelled
+// does not take the place of one that says more.
+func (w *Worker) fail(state State, err error) {
+	w.update(func(s *Status) {
+		s.State = state
+		if w.ctx.Err() == nil || s.LastError == nil {
+			s.LastError = err
+		}
+	})
 }
 
 // probe asks a held destination whether it is usable again. If it cannot be
@@ -307,7 +272,7 @@ func (w *Worker) probe() bool {
 		return true
 	}
 	w.todo.attempting = true
-	err := w.call(p.Probe)
+	err := w.call(func(ctx context.Context) error { return w.o.Redact(p.Probe(ctx)) })
 	w.todo.attempting = false
 	if err == nil {
 		return true
@@ -317,7 +282,8 @@ func (w *Worker) probe() bool {
 }
 
 // wait waits for d, less if the batch gets too old before, and not much if the
-// worker drains, unless it was the destination that told d.
+// worker drains. If the destination told d, that is respected as long as there
+// is time for another attempt afterwards.
 func (w *Worker) wait(d time.Duration, told bool) {
 	if w.o.RetryMaxAge > 0 {
 		d = min(d, w.o.RetryMaxAge-time.Since(w.todo.began))
@@ -326,21 +292,31 @@ func (w *Worker) wait(d time.Duration, told bool) {
 	select {
 	case <-draining:
 		draining = nil
-		if !told {
-			d = min(d, w.o.Backoff.Drain)
-		}
+		d = min(d, w.drainWait(told))
 	default:
-		if told {
-			draining = nil
-		}
 	}
+	until := time.Now().Add(d)
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-draining:
 	case <-w.ctx.Done():
+	case <-draining:
+		if told {
+			w.wait(time.Until(until), told)
+		}
 	}
+}
+
+// drainWait bounds a wait while draining.
+func (w *Worker) drainWait(told bool) time.Duration {
+	if !told {
+		return w.o.Backoff.Drain
+	}
+	if w.deadline.IsZero() {
+		return 1<<63 - 1
+	}
+	return max(time.Until(w.deadline)-w.o.Backoff.Drain, w.o.Backoff.Drain)
 }
 
 // update changes the status, and tells if that changed the state.

@@ -5,17 +5,16 @@
 package worker
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"log/slog"
-	"math"
 	"runtime"
 	"sync"
 	"time"
 
 	"github.com/fapilog/fapilog/internal/event"
-	"github.com/fapilog/fapilog/internal/frame"
 	"github.com/fapilog/fapilog/internal/journal"
 	"github.com/fapilog/fapilog/internal/match"
 	"github.com/fapilog/fapilog/sinks"
@@ -26,7 +25,7 @@ import (
 type Options struct {
 	Name         string
 	Sink         sinks.Sink
-	Redact       func(error) error // applied to every error of the sink that is kept
+	Redact       func(error) error // what of an error of the sink is reported; nil for nil
 	Level        slog.Leveler      // nil: every level
 	Match        match.Expr        // zero: every record
 	Batch        int
@@ -70,18 +69,22 @@ type Worker struct {
 	cancel   context.CancelFunc
 	overdue  *time.Timer   // of the call that the sink is in
 	draining chan struct{} // closed when waiting for better times is over
+	deadline time.Time     // of the draining, once it is closed; zero: none
 	done     chan struct{} // closed when the sink is closed
 
 	// Of the goroutine that runs.
-	buf    []byte // the frames of the batch
-	events []sinks.Event
-	todo   delivery
-	marks  bool // the sink wants gaps marked
+	level     slog.Level
+	buf       []byte // the frames of the batch
+	events    []sinks.Event
+	todo      delivery
+	lost      gap  // of batches that were given up, to be marked
+	marks     bool // the sink wants gaps marked
+	straggler bool // a goroutine of the sink may still read the batch
 
-	mu        sync.Mutex
-	status    Status
-	callSince time.Time
-	closeErr  error
+	mu       sync.Mutex
+	status   Status
+	entered  time.Time // when the call began that the sink is in
+	closeErr error
 }
 
 // Start starts delivering what is appended to j from now on.
@@ -101,6 +104,7 @@ func Start(j *journal.Journal, origin *event.Origin, o Options) *Worker {
 	}
 	w.ctx, w.cancel = context.WithCancel(onWorker(context.Background(), origin))
 	w.status.State = Running
+	w.level = lowest
 	w.overdue = time.AfterFunc(time.Hour, w.hangs)
 	w.overdue.Stop()
 	if m, ok := o.Sink.(sinks.GapMarker); ok {
@@ -124,11 +128,31 @@ func (w *Worker) Status() Status {
 }
 
 // Drain tells the worker that the journal was closed: what is left is to be
-// delivered without waiting longer than necessary.
-func (w *Worker) Drain() { close(w.draining) }
+// delivered without waiting longer than necessary, until the deadline, if
+// there is one.
+func (w *Worker) Drain(deadline time.Time) {
+	w.deadline = deadline
+	close(w.draining)
+}
 
 // Cancel ends the worker's attempts: what is not delivered is dropped.
 func (w *Worker) Cancel() { w.cancel() }
+
+// GiveUp notes that nobody waits for the worker any more, if it has not ended.
+// What it settles from now on does not count.
+func (w *Worker) GiveUp() {
+	w.cursor.Abandon()
+	select {
+	case <-w.done:
+	default:
+		w.update(func(s *Status) {
+			s.State = Hanging
+			s.LastError = cmp.Or[error](s.LastError, errGivenUp)
+		})
+	}
+}
+
+var errGivenUp = errors.New("the sink did not return in time for the shutdown")
 
 // Done is closed when the worker has ended and its sink is closed.
 func (w *Worker) Done() <-chan struct{} { return w.done }
@@ -165,77 +189,22 @@ func (w *Worker) run() {
 	w.close()
 }
 
-// fill reads the next batch into w.events.
-func (w *Worker) fill() {
-	w.batch.Reset()
-	w.events = w.events[:0]
-	if cap(w.buf) > 2*w.o.BatchBytes || w.batch.Size() > 8*w.o.BatchBytes {
-		// There was a huge record in it. Do not keep as much for ever.
-		w.buf, w.events = nil, nil
-		w.batch.Free()
-	}
-	level := slog.Level(math.MinInt)
-	if w.o.Level != nil {
-		level = w.o.Level.Level()
-	}
-	var filtered uint64
-	w.buf = w.buf[:0]
-	for read := 0; read < w.o.Batch; {
-		var chunk journal.Chunk
-		// If the memory grows, frames that were read before stay where they are.
-		w.buf, chunk = w.cursor.Read(w.buf, w.o.Batch-read, w.o.BatchBytes-len(w.buf), read == 0)
-		if chunk.Gap.Last != 0 && w.marks {
-			w.mark(chunk.Gap)
-		}
-		if chunk.Count == 0 {
-			break
-		}
-		read += chunk.Count
-		for rest, seq := chunk.Frames, chunk.First; len(rest) > 0; seq++ {
-			var f []byte
-			f, rest = journal.Next(rest)
-			if !w.wants(f, level) {
-				filtered++
-				continue
-			}
-			w.events = append(w.events, sinks.Event(w.batch.Add(f, seq)))
-		}
-	}
-	if filtered > 0 {
-		w.cursor.Settle(journal.Outcome{Filtered: filtered})
-	}
-	w.todo.start(w.events)
-}
-
-func (w *Worker) wants(f frame.Frame, level slog.Level) bool {
-	return f.Level() >= level && w.o.Match.Match(f)
-}
-
-// mark adds a record to the batch that tells of a gap. It bears the number of
-// the last record of the gap, which can have no other use, so that sending it
-// again is as harmless as with any record.
-func (w *Worker) mark(g journal.Gap) {
-	n := g.Last - g.First + 1
-	r := slog.NewRecord(time.Now(), slog.LevelWarn, fmt.Sprintf("%d records dropped", n), 0)
-	r.AddAttrs(slog.Group("fapilog",
-		slog.String("sink", w.o.Name),
-		slog.Uint64("dropped", n),
-		slog.Uint64("first", g.First),
-		slog.Uint64("last", g.Last)))
-	f := frame.NewEncoder(nil).Append(nil, r)
-	w.events = append(w.events, sinks.Event(w.batch.AddMark(f, g.Last)))
-}
-
 // close closes the sink.
 func (w *Worker) close() {
 	defer close(w.done)
 	defer w.cancel()
-	var err error
-	if c, ok := w.o.Sink.(io.Closer); ok {
-		err = w.o.Redact(guard(c.Close))
+	err := errGoexit
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.closeErr, w.status.State = err, Closed
+	}()
+	c, ok := w.o.Sink.(io.Closer)
+	if !ok {
+		err = nil
+		return
 	}
-	w.mu.Lock()
-	w.closeErr = err
-	w.status.State = Closed
-	w.mu.Unlock()
+	w.enter()
+	defer w.leave()
+	err = guard(w.o.Redact, func() error { return w.o.Redact(c.Close()) })
 }

@@ -20,6 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+func same(err error) error { return err }
+
 type sinkFunc func(context.Context, []sinks.Event) error
 
 func (f sinkFunc) Write(ctx context.Context, batch []sinks.Event) error { return f(ctx, batch) }
@@ -29,12 +31,12 @@ func start(t *testing.T, o *event.Origin, s sinks.Sink, backoff worker.Backoff) 
 	t.Helper()
 	j := journal.New(journal.Options{Limit: 1 << 20})
 	w := worker.Start(j, o, worker.Options{
-		Sink: s, Redact: func(err error) error { return err }, OnChange: func() {},
+		Sink: s, Redact: same, OnChange: func() {},
 		Batch: 10, BatchBytes: 1000, Timeout: time.Second, Backoff: backoff,
 	})
 	t.Cleanup(func() {
 		j.Close()
-		w.Drain()
+		w.Drain(time.Time{})
 		w.Cancel()
 		<-w.Done()
 		j.Stop()
@@ -75,52 +77,52 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
-func TestCallsKnowsWorkersGoroutines(t *testing.T) {
+func TestFromSinkKnowsWorkersGoroutines(t *testing.T) {
 	t.Parallel()
 	mine, other := &event.Origin{}, &event.Origin{}
 	type answers struct{ bare, byContext, deep, ofOther bool }
 	got := make(chan answers, 1)
 	start(t, mine, sinkFunc(func(ctx context.Context, _ []sinks.Event) error {
 		var a answers
-		a.bare = worker.Calls(context.Background(), mine)
+		a.bare = worker.FromSink(context.Background(), mine)
 		var deep func(n int) bool
 		deep = func(n int) bool {
 			if n == 0 {
-				return worker.Calls(context.Background(), mine)
+				return worker.FromSink(context.Background(), mine)
 			}
 			return deep(n-1) && n >= 0
 		}
 		a.deep = deep(1000)
 		done := make(chan struct{})
-		go func() { a.byContext = worker.Calls(ctx, mine); close(done) }()
+		go func() { a.byContext = worker.FromSink(ctx, mine); close(done) }()
 		<-done
-		a.ofOther = worker.Calls(ctx, other)
+		a.ofOther = worker.FromSink(ctx, other)
 		got <- a
 		return nil
 	}), worker.Backoff{})
 	require.Equal(t, answers{bare: true, byContext: true, deep: true, ofOther: false}, <-got)
-	require.False(t, worker.Calls(t.Context(), mine))
+	require.False(t, worker.FromSink(t.Context(), mine))
 
 	// The flag alone proves nothing: a program may set it, too.
 	defer runtime.UnlockOSThread()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	require.False(t, worker.Calls(t.Context(), mine))
+	require.False(t, worker.FromSink(t.Context(), mine))
 	require.True(t, debug.SetPanicOnFault(true), "the flag is as it was")
 }
 
-func TestCallDoesNotWaitForever(t *testing.T) {
+func TestBoundedDoesNotWaitForever(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		err := worker.Call(t.Context(), time.Second, func(context.Context) error { time.Sleep(time.Hour); return nil })
+		err := worker.Bounded(t.Context(), time.Second, same, func(context.Context) error { time.Sleep(time.Hour); return nil })
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Less(t, time.Since(begin), 2*time.Second)
 
 		why := errors.New("why")
-		err = worker.Call(t.Context(), time.Second, func(ctx context.Context) error { <-ctx.Done(); return why })
+		err = worker.Bounded(t.Context(), time.Second, same, func(ctx context.Context) error { <-ctx.Done(); return why })
 		require.Equal(t, why, err, "the answer says more than the time")
-		require.ErrorContains(t, worker.Call(t.Context(), time.Second, func(context.Context) error { panic("oh") }), "panic: oh")
-		require.ErrorContains(t, worker.Call(t.Context(), time.Second, func(context.Context) error { runtime.Goexit(); return nil }), "Goexit")
+		require.ErrorContains(t, worker.Bounded(t.Context(), time.Second, same, func(context.Context) error { panic("oh") }), "panic: oh")
+		require.ErrorContains(t, worker.Bounded(t.Context(), time.Second, same, func(context.Context) error { runtime.Goexit(); return nil }), "Goexit")
 		time.Sleep(time.Hour)
 	})
 }
