@@ -35,6 +35,8 @@ type Buffer struct {
 	pos  int // where the next write begins
 
 	torn []byte // the unfinished line at the end of the stream
+
+	atomic int // most bytes that the stream takes in one piece; 0: any number
 }
 
 // keep is the size of the memory that is kept for the next batch.
@@ -46,6 +48,23 @@ func New(f Format, color bool) (*Buffer, error) {
 	var err error
 	b.printer, err = newPrinter(f, (*appender)(b), color)
 	return b, err
+}
+
+// Atomic says that the stream takes at most n bytes in one piece, between what
+// others write to it, and so has the lines written in writes that are not larger
+// if they do not have to be.
+func (b *Buffer) Atomic(n int) { b.atomic = n }
+
+// piece returns what of the lines to write next.
+func (b *Buffer) piece() []byte {
+	rest := b.text[b.pos:]
+	if b.atomic == 0 || len(rest) <= b.atomic {
+		return rest
+	}
+	if n := bytes.LastIndexByte(rest[:b.atomic], '\n'); n >= 0 {
+		return rest[:n+1]
+	}
+	return rest[:b.atomic+1+bytes.IndexByte(rest[b.atomic:], '\n')] // one long line
 }
 
 // appender is the buffer as the writer of a handler.
@@ -120,7 +139,8 @@ func (b *Buffer) Break() { b.pos = 0 }
 // Forget says that the torn line is not there any more.
 func (b *Buffer) Forget() { b.torn = b.torn[:0] }
 
-// Flush writes the lines to w, in one write unless w takes less than that. It
+// Flush writes the lines to w, in one write unless w takes less than that (see
+// also Atomic). It
 // returns the number of bytes written, and the error that the sink is to
 // return, in which verdict was applied to the error of w.
 func (b *Buffer) Flush(w io.Writer, verdict func(error) error) (n int, err error) {
@@ -150,7 +170,7 @@ func (b *Buffer) Flush(w io.Writer, verdict func(error) error) (n int, err error
 func (b *Buffer) write(w io.Writer) (n int, err error) {
 	for b.pos < len(b.text) && err == nil {
 		var k int
-		k, err = w.Write(b.text[b.pos:])
+		k, err = w.Write(b.piece())
 		if k <= 0 && err == nil {
 			err = io.ErrShortWrite
 		}

@@ -288,3 +288,41 @@ func BenchmarkRender(b *testing.B) {
 		})
 	}
 }
+
+// writes notes the sizes of writes.
+type writes struct {
+	bytes.Buffer
+	each []string
+}
+
+func (w *writes) Write(p []byte) (int, error) {
+	w.each = append(w.each, string(p))
+	return w.Buffer.Write(p)
+}
+
+func TestAtomicWritesAreWholeLines(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var events []sinks.Event
+		for range 1 + rnd.IntN(30) {
+			events = append(events, event(slog.LevelInfo, strings.Repeat("x", rnd.IntN(300))))
+		}
+		b, err := line.New(line.JSON, false)
+		require.NoError(t, err)
+		b.Atomic(256)
+		b.Render(events)
+		var w writes
+		_, err = b.Flush(&w, line.Verdict)
+		require.NoError(t, err)
+		require.Equal(t, printed(t, line.JSON, false, events...), w.String())
+		for i, p := range w.each {
+			require.True(t, strings.HasSuffix(p, "\n"))
+			require.True(t, len(p) <= 256 || strings.Count(p, "\n") == 1, "%d bytes, %d lines", len(p), strings.Count(p, "\n"))
+			if i > 0 {
+				first, _, _ := strings.Cut(p, "\n")
+				require.Greater(t, len(w.each[i-1])+len(first)+1, 256, "the line would have fit into the write before")
+			}
+		}
+	}
+}

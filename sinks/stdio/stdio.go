@@ -11,7 +11,8 @@
 //	format  auto, json, text or pretty (default auto)
 //
 // where json is what [slog.JSONHandler] prints, text is what [slog.TextHandler]
-// prints, and pretty is for people: the time of day, the level and the message,
+// prints, except that values that only encoding/json can render are rendered by
+// it, and pretty is for people: the time of day, the level and the message,
 // in color. Auto is pretty on a terminal, and json otherwise. There are no
 // colors if the output is not a terminal, if the environment variable NO_COLOR
 // is not empty (https://no-color.org), and if TERM is dumb.
@@ -20,7 +21,9 @@
 //
 // # Delivery
 //
-// A batch is one write of whole lines. A record is delivered when the operating
+// A batch is one write of whole lines, and several to a pipe: each so small that
+// the system does not mix it with what others write to the same pipe, unless a
+// single line is larger than that (4 KiB on Linux, 512 bytes elsewhere). A record is delivered when the operating
 // system has taken its line. After a write that took a part of the batch, only
 // the records that are not out completely are tried again, and a line that was
 // torn is continued where it broke off: there are no duplicates.
@@ -50,6 +53,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 
 	"golang.org/x/term"
@@ -100,7 +104,7 @@ var (
 func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 	o := Options{Format: Format(uri.Enum("format", string(Auto), string(Auto), string(JSON), string(Text), string(Pretty)))}
 	if _, hasPassword := uri.Password(); uri.Host != "" || uri.Path != "" || uri.User() != "" || hasPassword {
-		return nil, fmt.Errorf("there is no host and no path: write %s:// or for example %[1]s://?format=json", uri.Scheme)
+		return nil, fmt.Errorf("it takes no host and no path: write %s:// or for example %[1]s://?format=json", uri.Scheme)
 	}
 	if err := uri.Check(); err != nil {
 		return nil, err
@@ -147,7 +151,28 @@ func New(w io.Writer, o Options) (*Sink, error) {
 		return nil, errors.Join(fmt.Errorf("stdio: new sink: %w", err), s.close())
 	}
 	s.lines = lines
+	if isPipe(w) {
+		lines.Atomic(pipeBuf())
+	}
 	return s, nil
+}
+
+// pipeBuf returns PIPE_BUF, the size up to which a write to a pipe is atomic:
+// 4096 bytes on Linux (pipe(7)), and 512, the least that POSIX allows, elsewhere.
+func pipeBuf() int {
+	if runtime.GOOS == "linux" {
+		return 4096
+	}
+	return 512
+}
+
+func isPipe(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeNamedPipe != 0
 }
 
 func isTerminal(f *os.File) (is bool) {

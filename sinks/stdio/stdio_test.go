@@ -1,16 +1,20 @@
 package stdio_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -78,10 +82,10 @@ func TestURIs(t *testing.T) {
 func TestMalformedURIs(t *testing.T) {
 	t.Parallel()
 	for uri, want := range map[string][]string{
-		"stdout://s3cret":                      {"there is no host and no path", "stdout://?format=json"},
-		"stdout:///s3cret":                     {"there is no host and no path"},
-		"stderr:s3cret":                        {"there is no host and no path", "stderr://"},
-		"stderr://s3cret:s3cret@":              {"there is no host and no path"},
+		"stdout://s3cret":                      {"it takes no host and no path", "stdout://?format=json"},
+		"stdout:///s3cret":                     {"it takes no host and no path"},
+		"stderr:s3cret":                        {"it takes no host and no path", "stderr://"},
+		"stderr://s3cret:s3cret@":              {"it takes no host and no path"},
 		"stdout://?format=s3cret":              {"parameter format: not one of auto, json, text, pretty"},
 		"stdout://?formt=json":                 {"parameter formt: unknown", "format"},
 		"stdout://x?format=s3cret&format=json": {"no host", "parameter format: given 2 times"},
@@ -175,4 +179,34 @@ func TestReaderThatExits(t *testing.T) {
 			require.ErrorContains(t, err, "broken pipe")
 		}
 	}
+}
+
+// Two programs, or two sinks of one, write to the same pipe: no line is torn.
+func TestSharedPipe(t *testing.T) {
+	t.Parallel()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	var writers sync.WaitGroup
+	for range 2 {
+		s, err := stdio.New(w, stdio.Options{Format: stdio.JSON})
+		require.NoError(t, err)
+		writers.Go(func() {
+			defer s.Close()
+			var batch []sinks.Event
+			for i := range 1000 {
+				batch = append(batch, sinks.NewEvent(slog.NewRecord(time.Now(), 0, strings.Repeat("x", i%200), 0)))
+			}
+			for range 10 {
+				assert.NoError(t, s.Write(t.Context(), batch))
+			}
+		})
+	}
+	require.NoError(t, w.Close())
+	lines := bufio.NewScanner(r)
+	n := 0
+	for ; lines.Scan(); n++ {
+		require.True(t, json.Valid(lines.Bytes()), "torn: %s", lines.Text())
+	}
+	require.Equal(t, 20_000, n)
+	writers.Wait()
 }
