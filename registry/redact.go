@@ -43,7 +43,7 @@ type secret struct {
 //
 // The name of a user who also has a password is shown where it stands alone.
 func (u *URI) Redact(s string) string {
-	secrets := u.secrets()
+	secrets := u.knownSecrets()
 	if len(secrets) == 0 || s == "" {
 		return s
 	}
@@ -138,8 +138,21 @@ func (u *URI) shown(s string) [][2]int {
 	return spans
 }
 
-// secrets lists what Redact looks for. It is put together each time, which is
-// seldom, because what is secret depends on what the constructor read.
+// knownSecrets returns what Redact looks for. What is secret depends on what
+// the constructor reads, so the list is kept only from then on.
+func (u *URI) knownSecrets() []secret {
+	st := u.state()
+	if list := st.secrets.Load(); list != nil {
+		return *list
+	}
+	list := u.secrets()
+	if st.opened.Load() {
+		st.secrets.Store(&list)
+	}
+	return list
+}
+
+// secrets puts the list together.
 func (u *URI) secrets() []secret {
 	st := u.state()
 	var list secretList

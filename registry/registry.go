@@ -137,6 +137,7 @@ func (r *Registry) Open(ctx context.Context, uri *URI) (sinks.Sink, error) {
 	if err := uri.Check(); err != nil {
 		return nil, errors.Join(err, closeSink(sink, uri))
 	}
+	uri.state().opened.Store(true)
 	return sink, nil
 }
 

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"unicode"
 )
 
@@ -54,6 +56,9 @@ type state struct {
 	rest     map[int]bool // views whose remaining parameters are all accepted
 	problems map[string]string
 	reported error // the last error that Check returned
+
+	opened  atomic.Bool              // the constructor has read the parameters
+	secrets atomic.Pointer[[]secret] // then, once asked for
 }
 
 // Parse parses a URI. It looks at the syntax alone: whether the scheme is
@@ -65,8 +70,13 @@ func Parse(raw string) (*URI, error) {
 	if text == "" {
 		return nil, errors.New("registry: parse URI: it is empty")
 	}
-	if strings.ContainsFunc(text, unicode.IsControl) {
+	switch {
+	case strings.ContainsAny(text, "\r\n"):
+		return nil, errors.New("registry: parse URI: it contains a line break: separate URIs with commas")
+	case strings.ContainsFunc(text, unicode.IsControl):
 		return nil, errors.New("registry: parse URI: it contains a control character: percent-encode it")
+	case strings.ContainsAny(text[:1], "'\"`"):
+		return nil, errors.New("registry: parse URI: it begins with a quotation mark: leave that to the shell")
 	}
 	end := strings.IndexAny(text, ":/?#@")
 	if end < 0 {
@@ -74,7 +84,7 @@ func Parse(raw string) (*URI, error) {
 	}
 	scheme := strings.ToLower(text[:end])
 	if err := checkScheme(scheme); err != nil || strings.HasPrefix(text[end:], "/") || strings.HasPrefix(text[end:], "@") {
-		return nil, errors.New("registry: parse URI: it does not begin with a scheme: write scheme://host, or a scheme alone, as stdout")
+		return nil, errors.New("registry: parse URI: it does not begin with a scheme: write scheme://host, or a scheme alone, as stdout, or for a file file:logs/app.log or file:///var/log/app.log")
 	}
 	u := &URI{Scheme: scheme, st: &state{text: text}}
 	if err := u.parse(text[end:]); err != nil {
@@ -116,6 +126,12 @@ func (u *URI) parse(rest string) error {
 			return err
 		}
 	}
+	switch {
+	case strings.Contains(st.rawPath, " "):
+		return errors.New("the path contains a blank: write %20, and '?' before parameters")
+	case parameterInPath.MatchString(st.rawPath):
+		return errors.New("the path contains a parameter: write '?' before the first and '&' before the others, and in a path %26 for '&' and %3B for ';'")
+	}
 	path, err := url.PathUnescape(st.rawPath)
 	if err != nil {
 		return errors.New("malformed percent-encoding in the path: write %25 for a percent sign")
@@ -127,6 +143,9 @@ func (u *URI) parse(rest string) error {
 	st.params, err = parseQuery(query)
 	return err
 }
+
+// parameterInPath matches what looks like a parameter whose '?' was forgotten.
+var parameterInPath = regexp.MustCompile(`[&;][a-z_]+=`)
 
 // strayAt reports whether there is an '@' where it more likely ends a password
 // than belongs to a path or to the value of a parameter.

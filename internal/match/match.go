@@ -22,8 +22,8 @@
 // keys and patterns are dropped.
 //
 // The text of a value is what [slog.TextHandler] prints, without quotes: 1s for
-// a duration, true, 404, the message of an error, the JSON of what only
-// encoding/json can render.
+// a duration, true, 404, the message of an error; but the JSON of what only
+// encoding/json can render, so that a time.Weekday is a number.
 package match
 
 import (
@@ -60,9 +60,6 @@ type term struct {
 // Match reports whether all terms hold for the record. It does not allocate,
 // except for values of kind [slog.KindAny].
 func (e Expr) Match(f frame.Frame) bool { return matches(e, f) }
-
-// Empty reports whether the expression has no terms.
-func (e Expr) Empty() bool { return len(e.terms) == 0 }
 
 // matches has a type parameter because a frame in an interface is an
 // allocation.

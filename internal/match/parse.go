@@ -3,6 +3,7 @@ package match
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 )
 
@@ -54,6 +55,8 @@ func parseTerm(s string) (term, error) {
 	switch {
 	case t.key == "":
 		return term{}, errors.New("it has no key: write key=pattern, key!=pattern, key or !key")
+	case t.key == slog.LevelKey:
+		return term{}, errors.New("the level is no attribute, but has a parameter of its own: write level=warn")
 	case t.key == messageKey && t.pattern == nil && t.negated:
 		return term{}, errors.New("no record is without a message, so none would match: write msg!=pattern")
 	}
