@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fapilog/fapilog/internal/descriptor"
@@ -99,7 +100,8 @@ type Target struct {
 	// is negative, there is no wait.
 	Linger time.Duration
 
-	// Timeout bounds one Write ([DefaultTimeout]).
+	// Timeout bounds each call of the sink: its construction, Probe and Write
+	// ([DefaultTimeout]).
 	Timeout time.Duration
 
 	// RetryMaxAge is how long a batch is tried before it is dropped. By default
@@ -163,16 +165,24 @@ func ConfigFromEnv() (Config, error) {
 	}
 	if s := os.Getenv("FAPILOG_BUFFER"); s != "" {
 		n, err := registry.ParseSize(s)
+		if err == nil && n == 0 {
+			err = errZero
+		}
 		bad("FAPILOG_BUFFER", err)
 		cfg.Buffer = n
 	}
 	if s := os.Getenv("FAPILOG_SHUTDOWN_TIMEOUT"); s != "" {
 		d, err := parseDuration(s)
+		if err == nil && d == 0 {
+			err = errZero
+		}
 		bad("FAPILOG_SHUTDOWN_TIMEOUT", err)
 		cfg.ShutdownTimeout = d
 	}
 	return cfg, errors.Join(errs...)
 }
+
+var errZero = errors.New("it must be more than zero")
 
 // envName is the name of a service as part of the name of a variable.
 func envName(service string) string {
@@ -219,14 +229,26 @@ func (c *Config) setDefaults() {
 	}
 }
 
+// stderr is standard error through a descriptor of its own, made once for all
+// fan-outs, and again if os.Stderr has changed.
+var stderr struct {
+	sync.Mutex
+	of, own *os.File
+}
+
 // standardError returns standard error as a writer that, when the reader of a
-// pipe has gone, fails, and does not end the program as [os.Stderr] does. Its
-// descriptor is closed when nobody uses it any more.
+// pipe has gone, fails, and does not end the program as [os.Stderr] does.
 func standardError() io.Writer {
-	if f, err := descriptor.Duplicate(os.Stderr); err == nil {
-		return f
+	stderr.Lock()
+	defer stderr.Unlock()
+	if stderr.of != os.Stderr {
+		own, err := descriptor.Duplicate(os.Stderr)
+		if err != nil {
+			return os.Stderr
+		}
+		stderr.of, stderr.own = os.Stderr, own // the old one is closed when nobody uses it any more
 	}
-	return os.Stderr
+	return stderr.own
 }
 
 func (t *Target) setDefaults() {
@@ -265,7 +287,7 @@ func (t *Target) validate() error {
 		}
 	}
 	check(t.Batch > 0, "batch %d: at least 1 record", t.Batch)
-	check(t.BatchBytes > 0, "batch_bytes %d: at least 1 byte", t.BatchBytes)
+	check(t.BatchBytes > 0 && t.BatchBytes <= mostBytes, "batch_bytes %d: from 1 byte to 1 GiB", t.BatchBytes)
 	check(t.Timeout > 0, "timeout %v: it must be positive", t.Timeout)
 	check(t.RetryMaxAge >= 0, "retry_max_age %v: it cannot be negative", t.RetryMaxAge)
 	check(t.BlockTimeout > 0, "block_timeout %v: it must be positive", t.BlockTimeout)

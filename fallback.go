@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/fapilog/fapilog/internal/frame"
 )
@@ -38,6 +39,7 @@ type reporter struct {
 	last  Stats       // what was reported of each sink
 	next  []time.Time // when to report of it again at the earliest
 	large uint64      // records too large, as reported
+	quiet time.Time   // when to report of anything but a sink at the earliest
 
 	said struct {
 		sync.Mutex
@@ -83,10 +85,14 @@ func (r *reporter) say(line string) {
 // sayLate writes a record that was logged after the shutdown began, which may
 // be why the program ends. It does not wait long for an output that stalls.
 func (r *reporter) sayLate(record []byte) {
-	if r.late.Add(1) > maxSaid {
+	n := r.late.Add(1)
+	if n > maxSaid {
 		return
 	}
 	line := fmt.Sprintf("logged after the shutdown, and delivered to no sink: %s", frame.Frame(record).AppendJSON(nil))
+	if n == maxSaid {
+		line = "more records are logged after the shutdown, and not shown"
+	}
 	written := make(chan struct{})
 	go func() {
 		r.print([]string{line})
@@ -97,6 +103,7 @@ func (r *reporter) sayLate(record []byte) {
 	select {
 	case <-written:
 	case <-timer.C:
+		r.late.Add(maxSaid) // it stalls: no more
 	}
 }
 
@@ -160,19 +167,32 @@ func (r *reporter) report(last bool) (wait time.Duration) {
 		}
 		r.last.Sinks[i], r.next[i] = s, now.Add(reportEvery)
 	}
+	if d := r.quiet.Sub(now); d <= 0 || last {
+		if others := r.others(); len(others) > 0 {
+			lines = append(lines, others...)
+			r.quiet = now.Add(reportEvery)
+		}
+	} else if wait == 0 || d < wait {
+		wait = d
+	}
+	r.print(lines)
+	return wait
+}
+
+// others returns the lines that are about no sink.
+func (r *reporter) others() (lines []string) {
 	if large := r.fanout.refused.large.Load(); large > r.large {
 		lines = append(lines, fmt.Sprintf("%s refused: larger than half of the buffer (%d so far)", records(large-r.large), large))
 		r.large = large
 	}
 	r.said.Lock()
+	defer r.said.Unlock()
 	lines = append(lines, r.said.lines...)
 	if r.said.more > 0 {
 		lines = append(lines, fmt.Sprintf("%d more lines like these left out", r.said.more))
 	}
 	r.said.lines, r.said.more = nil, 0
-	r.said.Unlock()
-	r.print(lines)
-	return wait
+	return lines
 }
 
 func (r *reporter) print(lines []string) {
@@ -185,13 +205,26 @@ func (r *reporter) print(lines []string) {
 	}
 	r.outMu.Lock()
 	defer r.outMu.Unlock()
-	// There is nowhere to report an error of the fallback output.
-	_, _ = io.WriteString(r.out, b.String())
+	// There is nowhere to report that the fallback output fails. One that
+	// panics, as that of a test that has ended, is not used again.
+	defer func() {
+		if recover() != nil {
+			r.out = io.Discard
+		}
+	}()
+	_, _ = r.out.Write([]byte(b.String()))
 }
 
-// oneLine keeps the text of an error from looking like lines of ours.
+// oneLine keeps the text of an error from looking like lines of ours, and a
+// terminal from obeying it.
 func oneLine(s string) string {
-	return strings.ReplaceAll(strings.TrimSpace(s), "\n", " | ")
+	s = strings.ReplaceAll(strings.TrimSpace(s), "\n", " | ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 // compare says what has happened to a sink in between.

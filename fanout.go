@@ -58,7 +58,7 @@ func start(cfg Config, targets []*target) *Fanout {
 	f.journal = journal.New(journal.Options{
 		Limit:       cfg.Buffer,
 		SegmentSize: cfg.segmentSize,
-		OnDrop:      f.report.notify,
+		OnLoss:      f.report.notify,
 	})
 	for _, t := range targets {
 		o := t.options
@@ -124,9 +124,9 @@ func (r *refusals) total() uint64 { return r.late.Load() + r.large.Load() + r.ci
 
 // Flush delivers all that was logged before the call, without waiting for
 // batches to fill, and returns when that is done or ctx has ended. It returns
-// nil if every sink has got every one of those records that is for it. Else
-// the error names each sink that has not, says how many records it lacks, and
-// why.
+// nil if every sink has got those of the records that it had not got before, or
+// filtered them. Else the error names each sink that has not, says how many
+// records it lacks, and why; records that are lost in the meantime count, too.
 //
 // Flush does not end the wait of a sink whose destination fails.
 func (f *Fanout) Flush(ctx context.Context) error {
@@ -138,24 +138,24 @@ func (f *Fanout) Flush(ctx context.Context) error {
 	before := f.Stats()
 	settled := make([]<-chan struct{}, len(f.workers))
 	for i, w := range f.workers {
-		settled[i] = w.Cursor().Settled(before.Appended)
+		var forget func()
+		settled[i], forget = w.Cursor().Await(before.Appended)
+		defer forget()
 	}
 	var errs []error
-	for i := range f.workers {
+	for i, w := range f.workers {
 		select {
 		case <-settled[i]:
 		case <-ctx.Done():
 		}
+		undelivered := w.Cursor().Unsettled(before.Appended)
 		now := f.sinkStats(i)
 		var err error
-		select {
-		case <-settled[i]:
-			if lost := now.lost() - before.Sinks[i].lost(); lost > 0 {
-				err = fmt.Errorf("%s lost (%d dropped, %d rejected)", records(lost),
-					now.Dropped-before.Sinks[i].Dropped, now.Rejected-before.Sinks[i].Rejected)
-			}
-		default:
-			err = fmt.Errorf("%s undelivered: %w", records(now.Pending), context.Cause(ctx))
+		if lost := now.lost() - before.Sinks[i].lost(); undelivered > 0 {
+			err = fmt.Errorf("%s undelivered: %w", records(undelivered), context.Cause(ctx))
+		} else if lost > 0 {
+			err = fmt.Errorf("%s lost (%d dropped, %d rejected)", records(lost),
+				now.Dropped-before.Sinks[i].Dropped, now.Rejected-before.Sinks[i].Rejected)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("fapilog: flush %s: %w%s", f.targets[i], err, lastError(now)))
@@ -189,11 +189,12 @@ func (f *Fanout) Close() error {
 // it also tells of sinks that did not close well.
 //
 // A sink that does not return from a call when its context ends is given up a
-// quarter of a second after that. It is named, too, and its goroutine is the
-// only one that is left.
+// quarter of a second after that. It is named, too. Its goroutine is the only
+// one that is left, unless the fallback output stalls.
 //
 // Further calls, also of Close, wait for the first and return its result.
 func (f *Fanout) Shutdown(ctx context.Context) error {
+	ended := ctx.Done()
 	first := false
 	f.closeOnce.Do(func() { first = true })
 	if first {
@@ -203,16 +204,21 @@ func (f *Fanout) Shutdown(ctx context.Context) error {
 	}
 	select {
 	case <-f.closed:
-		return f.closeErr
-	case <-ctx.Done():
-		return fmt.Errorf("fapilog: shut down: another call is not done yet: %w", context.Cause(ctx))
+	case <-ended:
+		select {
+		case <-f.closed:
+		default:
+			return fmt.Errorf("fapilog: shut down: another call is not done yet: %w", context.Cause(ctx))
+		}
 	}
+	return f.closeErr
 }
 
 func (f *Fanout) shutdown(ctx context.Context) error {
 	f.journal.Close()
+	deadline, _ := ctx.Deadline()
 	for _, w := range f.workers {
-		w.Drain()
+		w.Drain(deadline)
 	}
 	await(f.workers, ctx.Done())
 	for _, w := range f.workers {
@@ -224,16 +230,17 @@ func (f *Fanout) shutdown(ctx context.Context) error {
 
 	var errs []error
 	for i, w := range f.workers {
-		w.Cursor().Abandon()
+		why := lastError(f.sinkStats(i))
+		w.GiveUp()
 		st := f.sinkStats(i)
 		add := func(format string, args ...any) {
 			errs = append(errs, fmt.Errorf("fapilog: shut down %s: "+format, append([]any{f.targets[i]}, args...)...))
 		}
 		switch {
 		case st.Drops.Shutdown > 0 && hanging[i]:
-			add("%s undelivered: the sink does not return%s", records(st.Drops.Shutdown), lastError(st))
+			add("%s undelivered: the sink does not return%s", records(st.Drops.Shutdown), why)
 		case st.Drops.Shutdown > 0:
-			add("%s undelivered%s", records(st.Drops.Shutdown), lastError(st))
+			add("%s undelivered%s", records(st.Drops.Shutdown), why)
 		case hanging[i]:
 			add("the sink does not return")
 		}

@@ -21,7 +21,12 @@ import (
 //
 // A record that is logged by a sink, while a sink is called, goes to the
 // fallback output: delivering it would log again.
+//
+// It panics if out is nil, as after an error of Open that was not heeded.
 func Handler(out *Fanout, opts *slog.HandlerOptions) slog.Handler {
+	if out == nil {
+		panic("fapilog: Handler of a nil Fanout: heed the error of Open")
+	}
 	h := &handler{out: out, enc: frame.NewEncoder(opts), dynamic: out.level}
 	if opts != nil && opts.Level != nil {
 		h.dynamic = opts.Level
@@ -56,7 +61,7 @@ var buffers = sync.Pool{New: func() any {
 const largestBuffer = 64 << 10
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	if worker.Calls(ctx, h.out.origin) {
+	if worker.FromSink(ctx, h.out.origin) {
 		h.out.refuseCircular(h.enc.Append(nil, r))
 		return nil
 	}

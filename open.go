@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ func open(ctx context.Context, cfg Config, known error) (*Fanout, error) {
 	cfg.setDefaults()
 	var targets []*target
 	for i, text := range cfg.Sinks {
-		targets = append(targets, parseTarget(fmt.Sprintf("%s %d", cfg.origin, i+1), text))
+		targets = append(targets, parseTarget(cfg, i, text))
 	}
 	for i, cfg := range cfg.Targets {
 		targets = append(targets, &target{where: fmt.Sprintf("target %d", i+1), Target: cfg})
@@ -55,6 +56,9 @@ func open(ctx context.Context, cfg Config, known error) (*Fanout, error) {
 	errs := []error{known, cfg.validate()}
 	targets = slices.DeleteFunc(targets, func(t *target) bool {
 		errs = append(errs, t.errs...)
+		if t.Disabled && t.Sink != nil {
+			errs = append(errs, closeAll([]*target{t}, cfg))
+		}
 		return t.Sink == nil || t.Disabled
 	})
 	if err := errors.Join(errs...); err != nil {
@@ -105,15 +109,21 @@ func (t *target) fail(err error) {
 
 func (t *target) redact(err error) error {
 	if t.uri == nil {
-		return err
+		return worker.Plain(err)
 	}
 	return t.uri.RedactError(err)
 }
 
+// mostBytes bounds the size of a batch, in bytes.
+const mostBytes = 1 << 30
+
 // parseTarget reads the parameters that every sink has.
-func parseTarget(where, text string) *target {
-	t := &target{where: where}
+func parseTarget(cfg Config, i int, text string) *target {
+	t := &target{where: fmt.Sprintf("%s %d", cfg.origin, i+1)}
 	uri, err := registry.Parse(text)
+	if n := len(cfg.Registry.Split(text)); n > 1 {
+		err = fmt.Errorf("these are %d URIs: pass each as its own, or write %%2C for a comma inside of one", n)
+	}
 	if err != nil {
 		t.fail(err)
 		t.Disabled = true
@@ -122,12 +132,11 @@ func parseTarget(where, text string) *target {
 	t.uri = uri
 	p := uri.Take("name", "level", "enabled", "match", "batch", "batch_bytes", "linger", "timeout",
 		"retry_max_age", "overflow", "block_timeout", "soft_start")
-	const most = 1 << 30
 	t.Name = p.Public("name", "")
 	t.Disabled = !p.Bool("enabled", true)
 	t.Match = p.Public("match", "")
-	t.Batch = p.Int("batch", 0, 1, most)
-	t.BatchBytes = int(min(p.Size("batch_bytes", 0), most))
+	t.Batch = p.Int("batch", 0, 1, math.MaxInt)
+	t.BatchBytes = int(min(p.Size("batch_bytes", 0), mostBytes+1))
 	t.Linger = p.Duration("linger", DefaultLinger)
 	t.Timeout = p.Duration("timeout", 0)
 	t.RetryMaxAge = p.Duration("retry_max_age", 0)
@@ -141,13 +150,14 @@ func parseTarget(where, text string) *target {
 	if t.Linger == 0 {
 		t.Linger = -1
 	}
-	for name, zero := range map[string]bool{
-		"batch_bytes": t.BatchBytes == 0, "timeout": t.Timeout == 0, "block_timeout": t.BlockTimeout == 0,
-	} {
-		if zero && p.Has(name) {
+	zero := func(name string, is bool) {
+		if is && p.Has(name) {
 			p.Reject(name, "it must be more than zero")
 		}
 	}
+	zero("batch_bytes", t.BatchBytes == 0)
+	zero("timeout", t.Timeout == 0)
+	zero("block_timeout", t.BlockTimeout == 0)
 	if _, err := match.Parse(t.Match); err != nil {
 		p.Reject("match", err.Error())
 		t.Match = ""
@@ -190,6 +200,7 @@ func (t *target) open(ctx context.Context, cfg Config) {
 	}
 	t.setDefaults()
 	t.fail(t.validate())
+	t.fail(worker.CheckLevel(t.Level))
 	expr, err := match.Parse(t.Match)
 	if err != nil {
 		t.fail(fmt.Errorf("match: %w", err))
@@ -207,7 +218,7 @@ func (t *target) open(ctx context.Context, cfg Config) {
 		Level:        t.Level,
 		Match:        expr,
 		Batch:        t.Batch,
-		BatchBytes:   t.BatchBytes,
+		BatchBytes:   int(min(int64(t.BatchBytes), cfg.Buffer/4)), // more would not get full
 		Linger:       t.Linger,
 		Timeout:      t.Timeout,
 		RetryMaxAge:  t.RetryMaxAge,
@@ -219,6 +230,9 @@ func (t *target) open(ctx context.Context, cfg Config) {
 	}
 }
 
+// asIs is for errors of registry, which have no secrets.
+func asIs(err error) error { return err }
+
 // construct makes the sink of a URI. One that is made too late is closed.
 func construct(ctx context.Context, r *registry.Registry, t *target) (sinks.Sink, error) {
 	var (
@@ -226,7 +240,7 @@ func construct(ctx context.Context, r *registry.Registry, t *target) (sinks.Sink
 		sink sinks.Sink
 		late bool
 	)
-	err := worker.Call(ctx, t.Timeout, func(ctx context.Context) error {
+	err := worker.Bounded(ctx, t.Timeout, asIs, func(ctx context.Context) error {
 		made, err := r.Open(ctx, t.uri)
 		mu.Lock()
 		defer mu.Unlock()
@@ -251,7 +265,7 @@ func probeAll(ctx context.Context, targets []*target) {
 			continue
 		}
 		wg.Go(func() {
-			err := t.redact(worker.Call(ctx, t.Timeout, p.Probe))
+			err := worker.Bounded(ctx, t.Timeout, t.redact, p.Probe)
 			if t.SoftStart {
 				t.soft = err
 			} else {
@@ -268,7 +282,7 @@ func closeAll(targets []*target, cfg Config) error {
 	for _, t := range targets {
 		if c, ok := t.Sink.(io.Closer); ok {
 			t.errs = nil
-			t.fail(t.redact(worker.Call(context.Background(), cfg.ShutdownTimeout, func(context.Context) error { return c.Close() })))
+			t.fail(worker.Bounded(context.Background(), cfg.ShutdownTimeout, t.redact, func(context.Context) error { return c.Close() }))
 			errs = append(errs, t.errs...)
 		}
 	}

@@ -13,7 +13,9 @@
 //	mode    permissions of the file if it is created, in octal (default 0600)
 //
 // where json is what [slog.JSONHandler] prints, and text is what
-// [slog.TextHandler] prints.
+// [slog.TextHandler] prints, except for values that only encoding/json can
+// render: these are rendered when they are logged, and so text has
+// tags="[\"a\"]" for []string{"a"}, where slog.TextHandler prints tags=[a].
 //
 // Missing directories are created, with the mode of the file and in addition
 // the right to enter for everyone with the right to read: 0700 for 0600, 0755
@@ -27,6 +29,10 @@
 // operating system has taken its line: it survives the end of the program,
 // however it comes, but not a power failure, because the disk is not waited
 // for, neither after a batch nor at the end.
+//
+// The file stays open. Programs such as logrotate are to copy and truncate it
+// (copytruncate): after a file was renamed or deleted, the sink goes on writing
+// to it until the program is restarted.
 //
 // A file that does not end with a newline, because a program was killed while
 // it wrote, gets one before the first record.
