@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,7 +80,7 @@ func start(cfg Config, targets []*target) *Fanout {
 
 // minLevel returns the lowest level that a target wants.
 func minLevel(targets []*target) slog.Level {
-	const lowest, highest = slog.Level(-1 << 31), slog.Level(1<<31 - 1)
+	const lowest, highest = slog.Level(math.MinInt), slog.Level(math.MaxInt)
 	lvl := highest
 	for _, t := range targets {
 		switch l := t.options.Level.(type) {
