@@ -16,6 +16,8 @@ const (
 	// reportEvery is how often the reporter writes about a sink at most, so
 	// that one that loses a million records does not write a million lines.
 	reportEvery = 10 * time.Second
+	// lookEvery is how often the reporter looks at losses at most.
+	lookEvery = time.Second
 	// maxSaid bounds the lines that quote a record.
 	maxSaid = 16
 	// lateWait bounds how long a record that comes too late waits for the
@@ -30,10 +32,11 @@ const (
 //
 // It has a goroutine of its own. An output that stalls stops only that.
 type reporter struct {
-	fanout *Fanout
-	signal chan struct{} // something has changed
-	quit   chan struct{}
-	done   chan struct{}
+	fanout  *Fanout
+	changes chan struct{} // a sink's state has changed
+	losses  chan struct{} // something was lost, or is to be said
+	quit    chan struct{}
+	done    chan struct{}
 
 	// Of the goroutine.
 	last  Stats       // what was reported of each sink
@@ -54,18 +57,26 @@ type reporter struct {
 
 func newReporter(out io.Writer, f *Fanout) *reporter {
 	return &reporter{
-		fanout: f,
-		signal: make(chan struct{}, 1),
-		quit:   make(chan struct{}),
-		done:   make(chan struct{}),
-		out:    out,
+		fanout:  f,
+		changes: make(chan struct{}, 1),
+		losses:  make(chan struct{}, 1),
+		quit:    make(chan struct{}),
+		done:    make(chan struct{}),
+		out:     out,
 	}
 }
 
-// notify asks for a report. It never blocks.
-func (r *reporter) notify() {
+// changed asks for a report of a sink's state. It never blocks.
+func (r *reporter) changed() { signal(r.changes) }
+
+// lost asks for a report of what was lost. It never blocks, and wakes nobody
+// more often than once in lookEvery: it is called where the program logs, and
+// with every segment of records that a sink loses.
+func (r *reporter) lost() { signal(r.losses) }
+
+func signal(c chan struct{}) {
 	select {
-	case r.signal <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -79,7 +90,7 @@ func (r *reporter) say(line string) {
 		r.said.more++
 	}
 	r.said.Unlock()
-	r.notify()
+	r.lost()
 }
 
 // sayLate writes a record that was logged after the shutdown began, which may
@@ -129,9 +140,18 @@ func (r *reporter) run() {
 	defer close(r.done)
 	later := time.NewTimer(0) // to report what was not to be reported yet
 	defer later.Stop()
+	listen := time.NewTimer(0) // to losses again
+	defer listen.Stop()
+	losses := r.losses
 	for {
 		select {
-		case <-r.signal:
+		case <-losses:
+			losses = nil
+			listen.Reset(lookEvery)
+		case <-listen.C:
+			losses = r.losses
+			continue
+		case <-r.changes:
 		case <-later.C:
 		case <-r.quit:
 			r.report(true)

@@ -59,11 +59,11 @@ func start(cfg Config, targets []*target) *Fanout {
 	f.journal = journal.New(journal.Options{
 		Limit:       cfg.Buffer,
 		SegmentSize: cfg.segmentSize,
-		OnLoss:      f.report.notify,
+		OnLoss:      f.report.lost,
 	})
 	for _, t := range targets {
 		o := t.options
-		o.OnChange = f.report.notify
+		o.OnChange = f.report.changed
 		f.workers = append(f.workers, worker.Start(f.journal, f.origin, o))
 	}
 	f.report.start()
@@ -105,7 +105,7 @@ func (f *Fanout) append(record []byte) error {
 		return ErrClosed
 	}
 	f.refused.large.Add(1)
-	f.report.notify()
+	f.report.lost()
 	return fmt.Errorf("fapilog: append record of %d bytes: %w", len(record), err)
 }
 

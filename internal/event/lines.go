@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	ringSize = 4 << 20 // bytes of JSON kept
-	slots    = 1 << 14 // records whose JSON is kept, a power of two
+	ringSize = 2 << 20 // bytes of JSON kept
+	slots    = 1 << 13 // records whose JSON is kept, a power of two
 	stretch  = 64      // records rendered before others get their turn
 )
 
