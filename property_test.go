@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,8 +46,10 @@ func (s *chaotic) Write(ctx context.Context, batch []sinks.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, e := range batch {
-		if v, ok := e.Lookup("i"); !ok || e.Message() != v.String() {
-			s.t.Errorf("record %d is damaged: %q", i, e.JSON())
+		v, ok := e.Lookup("i")
+		line := fmt.Sprintf(`"msg":"%s","i":%[1]s,`, e.Message())
+		if !ok || e.Message() != v.String() || !strings.Contains(string(e.JSON()), line) {
+			s.t.Errorf("record %d of the batch is damaged: %q, %q", i, e.Message(), e.JSON())
 		}
 	}
 	dice := 100
