@@ -2,6 +2,9 @@ package registry
 
 import "strings"
 
+// blanks may stand around the URIs of a list.
+const blanks = " \t\r\n"
+
 // Split splits a list of URIs, as in the environment variable FAPILOG_SINKS,
 // at the commas between URIs. Commas are frequent inside of URIs, so a list is
 // split only where what follows the comma is a URI for sure:
@@ -23,7 +26,7 @@ func (r *Registry) Split(list string) []string {
 	start := 0
 	add := func(end int) {
 		// A trailing comma is an empty entry that no URI followed.
-		uri := strings.Trim(list[start:end], ", \t\r\n")
+		uri := strings.Trim(list[start:end], ","+blanks)
 		if uri != "" {
 			uris = append(uris, uri)
 		}
@@ -41,8 +44,8 @@ func (r *Registry) Split(list string) []string {
 // splitsAt reports whether a comma ends a URI, given the text since the last
 // one that did, and the text after it.
 func (r *Registry) splitsAt(before, after string) bool {
-	before = strings.TrimLeft(before, ", \t\r\n")
-	after = strings.TrimLeft(after, ", \t\r\n")
+	before = strings.TrimLeft(before, ","+blanks)
+	after = strings.TrimLeft(after, ","+blanks)
 
 	_, authority, found := strings.Cut(before, "://")
 	if !strings.ContainsAny(before, ":?") || found && authority == "" {
@@ -66,12 +69,14 @@ func (r *Registry) splitsAt(before, after string) bool {
 		inHosts := found && !strings.ContainsAny(authority, "/?")
 		return !inHosts || !startsWithPort(port)
 	}
-	rest = strings.TrimLeft(rest, " \t\r\n")
+	rest = strings.TrimLeft(rest, blanks)
 	return rest == "" || rest[0] == ',' || rest[0] == '?'
 }
 
 // startsWithPort reports whether s is a number, up to what can follow a port.
 func startsWithPort(s string) bool {
 	rest := strings.TrimLeft(s, "0123456789")
-	return len(rest) < len(s) && (rest == "" || strings.ContainsRune(",/?", rune(rest[0])))
+	found := len(rest) < len(s)
+	rest = strings.TrimLeft(rest, blanks)
+	return found && (rest == "" || strings.ContainsRune(",/?", rune(rest[0])))
 }

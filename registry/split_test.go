@@ -87,6 +87,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add("stdout://,loki://loki:3100?labels=app=shop,env=prod")
 	f.Add("postgres://h1:5432,h2:5432/db, stdout?x=1,,file:a,b")
 	f.Add("redis://a,redis:1,stdout")
+	f.Add("://0,redis:0 ")
 	r := registered("stdout", "file", "redis")
 	f.Fuzz(func(t *testing.T, list string) {
 		uris := r.Split(list)
