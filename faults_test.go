@@ -387,3 +387,34 @@ func TestSeveralURIsInOneArgument(t *testing.T) {
 	_, err := fapilog.Open(t.Context(), "file:a.log,stdout")
 	require.EqualError(t, err, "fapilog: open sink 1: these are 2 URIs: pass each as its own, or write %2C for a comma inside of one")
 }
+
+// A record is tried once, however little it may age.
+func TestRetryMaxAgeLeavesTheFirstAttempt(t *testing.T) {
+	t.Parallel()
+	tg := target("s", &memo{})
+	tg.RetryMaxAge = 1
+	out := open(t, fapilog.Config{Targets: []fapilog.Target{tg}})
+	want := logN(out, 10)
+	require.NoError(t, out.Close())
+	require.Equal(t, want, tg.Sink.(*memo).got())
+}
+
+// What needs an operator is said at once, whatever was said a moment ago.
+func TestHeldIsSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fallback syncBuffer
+		calls := 0
+		out := open(t, fapilog.Config{Fallback: &fallback, Targets: targets(&memo{fault: func(context.Context, []sinks.Event) error {
+			if calls++; calls == 1 {
+				return errors.New("connection reset")
+			}
+			return sinks.Hold(errors.New("401"))
+		}})})
+		logN(out, 1)
+		time.Sleep(time.Second)
+		require.Contains(t, fallback.String(), "delivery fails and is tried again; last error: connection reset\n")
+		require.Contains(t, fallback.String(), "held until an operator acts; last error: 401\n")
+		require.Error(t, out.Close())
+	})
+}
