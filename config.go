@@ -53,8 +53,9 @@ type Config struct {
 	ShutdownTimeout time.Duration
 
 	// Fallback is where the fan-out says what goes wrong with sinks: a line
-	// when one fails, recovers, or loses records, at most every 10 seconds.
-	// Nil means standard error, [io.Discard] silences it.
+	// when one fails, recovers, or loses records, at most every 10 seconds for
+	// each, unless it needs an operator. Nil means standard error, [io.Discard]
+	// silences it.
 	Fallback io.Writer
 
 	// Registry resolves the schemes of Sinks. Nil means [registry.Default].
@@ -74,8 +75,8 @@ type Target struct {
 	Name string
 
 	// Sink is where the records go. The fan-out closes it, if it is an
-	// [io.Closer], also if opening another sink fails. Sinks.FromHandler makes
-	// a sink of an [slog.Handler].
+	// [io.Closer], also if opening another sink fails. [sinks.FromHandler]
+	// makes a sink of an [slog.Handler].
 	Sink sinks.Sink
 
 	// Level is the lowest level that the sink gets. By default it gets all.

@@ -36,8 +36,6 @@
 // # Secrets
 //
 // Whatever is printed about a sink shows no more of its URI than scheme://host.
-//
-// [sinks.FromHandler]: https://pkg.go.dev/github.com/fapilog/fapilog/sinks#FromHandler
 package fapilog
 
 import (

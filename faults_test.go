@@ -418,3 +418,22 @@ func TestHeldIsSaidAtOnce(t *testing.T) {
 		require.Error(t, out.Close())
 	})
 }
+
+// A batch that is to be larger than the buffer is sent before the buffer is
+// full, and nothing is lost by waiting for more.
+func TestBatchLargerThanTheBuffer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		tg := target("s", &memo{})
+		tg.Batch, tg.BatchBytes, tg.Linger = 1<<20, 1<<30, time.Hour
+		out := open(t, fapilog.Config{Targets: []fapilog.Target{tg}, Buffer: 64 << 10})
+		for range 200 {
+			logN(out, 10)
+			time.Sleep(10 * time.Millisecond)
+		}
+		require.NoError(t, out.Close())
+		st := out.Stats().Sinks[0]
+		require.Zero(t, st.Dropped)
+		require.Equal(t, uint64(2000), st.Delivered)
+	})
+}

@@ -44,8 +44,8 @@ func open(ctx context.Context, cfg Config, known error) (*Fanout, error) {
 	for i, text := range cfg.Sinks {
 		targets = append(targets, parseTarget(cfg, i, text))
 	}
-	for i, cfg := range cfg.Targets {
-		targets = append(targets, &target{where: fmt.Sprintf("target %d", i+1), Target: cfg})
+	for i, t := range cfg.Targets {
+		targets = append(targets, &target{where: fmt.Sprintf("target %d", i+1), Target: t})
 	}
 	nameAll(targets)
 	for _, t := range targets {
@@ -218,7 +218,7 @@ func (t *target) open(ctx context.Context, cfg Config) {
 		Level:        t.Level,
 		Match:        expr,
 		Batch:        t.Batch,
-		BatchBytes:   int(min(int64(t.BatchBytes), cfg.Buffer/4)), // more would not get full
+		BatchBytes:   int(min(int64(t.BatchBytes), cfg.Buffer/4)), // more would be lost before it is full
 		Linger:       t.Linger,
 		Timeout:      t.Timeout,
 		RetryMaxAge:  t.RetryMaxAge,

@@ -23,7 +23,8 @@ type CursorOptions struct {
 	Overflow     Overflow
 	BlockTimeout time.Duration
 	// A batch is due when there are Batch records or BatchBytes bytes to
-	// read, or Linger after the first was seen.
+	// read, or Linger after the first was seen. BatchBytes is a part of the
+	// journal's limit, or records are lost before a batch is full.
 	Batch      int
 	BatchBytes int
 	Linger     time.Duration
@@ -57,8 +58,8 @@ func (d Drops) Total() uint64 { return d.Overflow + d.Expired + d.Shutdown }
 // Last is 0.
 type Gap struct{ First, Last uint64 }
 
-// A Cursor is a reader's position. One goroutine reads; Account and Settled
-// may be called from any.
+// A Cursor is a reader's position. One goroutine reads and settles; the other
+// methods may be called from any.
 type Cursor struct {
 	j            *Journal
 	overflow     Overflow
@@ -99,14 +100,13 @@ func (j *Journal) NewCursor(o CursorOptions) *Cursor {
 		overflow:     o.Overflow,
 		blockTimeout: o.BlockTimeout,
 		batch:        uint64(max(o.Batch, 1)),
-		// More than this can be lost before the batch is full.
-		batchBytes: uint64(max(min(int64(o.BatchBytes), j.limit/4), 1)),
-		linger:     o.Linger,
-		wake:       make(chan struct{}, 1),
-		seg:        j.tail,
-		off:        len(j.tail.buf),
-		next:       j.seq + 1,
-		read:       j.written,
+		batchBytes:   uint64(max(o.BatchBytes, 1)),
+		linger:       o.Linger,
+		wake:         make(chan struct{}, 1),
+		seg:          j.tail,
+		off:          len(j.tail.buf),
+		next:         j.seq + 1,
+		read:         j.written,
 	}
 	j.tail.cursors++
 	j.cursors = append(j.cursors, c)

@@ -257,13 +257,6 @@ func (j *Journal) signalSpace() {
 	}
 }
 
-// Seq returns the sequence number of the newest record.
-func (j *Journal) Seq() uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.seq
-}
-
 // Close refuses further appends, and lets every reader have what is left
 // without lingering. Appends that wait are refused too.
 func (j *Journal) Close() {
