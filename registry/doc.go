@@ -32,8 +32,8 @@
 // which are misspelt, with the name that was probably meant.
 //
 // Names are case-sensitive. Sizes are 64MiB (powers of 1024) or 10MB (powers of
-// 1000), see [ParseSize]; durations are 250ms or 1m30s, see
-// [time.ParseDuration].
+// 1000), see [ParseSize]; durations are 250ms, 1m30s or 7d, see
+// [ParseDuration].
 //
 // The parameters that every sink has (name, level, enabled, match, batch,
 // batch_bytes, linger, timeout, retry_max_age, overflow, block_timeout,

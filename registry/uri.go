@@ -53,7 +53,8 @@ type state struct {
 	params   []param
 	views    int // how many URIs were taken
 	known    []string
-	rest     map[int]bool // views whose remaining parameters are all accepted
+	asked    map[int][]Parameter // by the accessors, for each view
+	rest     map[int]bool        // views whose remaining parameters are all accepted
 	problems map[string]string
 	reported error // the last error that Check returned
 

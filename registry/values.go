@@ -15,7 +15,7 @@ import (
 // Text returns the value of a parameter, percent-decoded, or def if it was not
 // given.
 func (u *URI) Text(name, def string) string {
-	if p := u.lookup(name); p != nil {
+	if p := u.ask(name, KindText, def); p != nil {
 		return p.value
 	}
 	return def
@@ -24,7 +24,7 @@ func (u *URI) Text(name, def string) string {
 // Public is [URI.Text] for a parameter that is no secret: [URI.Redact] leaves
 // its value alone.
 func (u *URI) Public(name, def string) string {
-	p := u.lookup(name)
+	p := u.ask(name, KindText, def)
 	if p == nil {
 		return def
 	}
@@ -35,7 +35,7 @@ func (u *URI) Public(name, def string) string {
 // Bool returns the value of a parameter that is true or false (or 1 or 0), or
 // def if it was not given or is something else.
 func (u *URI) Bool(name string, def bool) bool {
-	p := u.lookup(name)
+	p := u.ask(name, KindBool, strconv.FormatBool(def))
 	if p == nil {
 		return def
 	}
@@ -55,7 +55,7 @@ func (u *URI) Bool(name string, def bool) bool {
 // to highest, or def if it was not given or is something else.
 // [math.MinInt] and [math.MaxInt] stand for no limit.
 func (u *URI) Int(name string, def, lowest, highest int) int {
-	p := u.lookup(name)
+	p := u.ask(name, KindInt, strconv.Itoa(def))
 	if p == nil {
 		return def
 	}
@@ -80,7 +80,7 @@ func (u *URI) Int(name string, def, lowest, highest int) int {
 // Size returns the value of a parameter that is a number of bytes, as
 // [ParseSize] reads it, or def if it was not given or is something else.
 func (u *URI) Size(name string, def int64) int64 {
-	p := u.lookup(name)
+	p := u.ask(name, KindSize, strconv.FormatInt(def, 10))
 	if p == nil {
 		return def
 	}
@@ -94,15 +94,15 @@ func (u *URI) Size(name string, def int64) int64 {
 }
 
 // Duration returns the value of a parameter that is a duration, zero or more,
-// as [time.ParseDuration] reads it ("250ms", "1h30m"), or def if it was not
+// as [ParseDuration] reads it ("250ms", "1h30m", "7d"), or def if it was not
 // given or is something else.
 func (u *URI) Duration(name string, def time.Duration) time.Duration {
-	p := u.lookup(name)
+	p := u.ask(name, KindDuration, durationText(def))
 	if p == nil {
 		return def
 	}
-	d, err := time.ParseDuration(p.value)
-	if err == nil && d >= 0 {
+	d, err := ParseDuration(p.value)
+	if err == nil {
 		p.public = true
 		return d
 	}
@@ -114,7 +114,7 @@ func (u *URI) Duration(name string, def time.Duration) time.Duration {
 // reads it, or def if it was not given or is something else. The plus sign
 // need not be percent-encoded.
 func (u *URI) Level(name string, def slog.Level) slog.Level {
-	p := u.lookup(name)
+	p := u.ask(name, KindLevel, strings.ToLower(def.String()))
 	if p == nil {
 		return def
 	}
@@ -145,7 +145,7 @@ func ParseLevel(s string) (slog.Level, error) {
 // it is spelt in allowed, whatever the case it was written in. It returns def
 // if the parameter was not given or is something else.
 func (u *URI) Enum(name, def string, allowed ...string) string {
-	p := u.lookup(name)
+	p := u.ask(name, KindEnum, def, allowed...)
 	if p == nil {
 		return def
 	}
@@ -162,7 +162,7 @@ func (u *URI) Enum(name, def string, allowed ...string) string {
 // elements, or def if it was not given. Blanks around elements are dropped, as
 // are empty elements. A comma that belongs to an element is written %2C.
 func (u *URI) List(name string, def ...string) []string {
-	p := u.lookup(name)
+	p := u.ask(name, KindList, strings.Join(def, ","))
 	if p == nil {
 		return def
 	}
@@ -177,7 +177,7 @@ type Pair struct{ Key, Value string }
 // Commas are as for [URI.List]. A value may contain "=" and may be empty. A key
 // must not be empty, nor be there twice.
 func (u *URI) Pairs(name string) []Pair {
-	p := u.lookup(name)
+	p := u.ask(name, KindPairs, "")
 	if p == nil {
 		return nil
 	}
