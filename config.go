@@ -93,7 +93,8 @@ type Target struct {
 
 	// Batch and BatchBytes bound what one Write gets, in records
 	// ([DefaultBatch]) and in bytes of their size in the buffer
-	// ([DefaultBatchBytes]). A larger record is a batch of its own.
+	// ([DefaultBatchBytes]). A larger record is a batch of its own. Sinks may
+	// have other defaults for these and for Linger (see [sinks.Batcher]).
 	Batch      int
 	BatchBytes int
 
@@ -173,7 +174,7 @@ func ConfigFromEnv() (Config, error) {
 		cfg.Buffer = n
 	}
 	if s := os.Getenv("FAPILOG_SHUTDOWN_TIMEOUT"); s != "" {
-		d, err := parseDuration(s)
+		d, err := registry.ParseDuration(s)
 		if err == nil && d == 0 {
 			err = errZero
 		}
@@ -197,15 +198,6 @@ func envName(service string) string {
 			return '_'
 		}
 	}, service)
-}
-
-// parseDuration parses a duration that is not negative.
-func parseDuration(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil || d < 0 {
-		return 0, errors.New("not a duration with its unit: write for example 5s or 250ms")
-	}
-	return d, nil
 }
 
 // setDefaults replaces zero values by what they mean.
@@ -259,6 +251,13 @@ func (t *Target) setDefaults() {
 	setDefault(&t.Timeout, DefaultTimeout)
 	setDefault(&t.BlockTimeout, DefaultBlockTimeout)
 	setDefault(&t.Overflow, DropOldest)
+}
+
+// setBatching sets what the configuration does not say to what the sink prefers.
+func (t *Target) setBatching(b sinks.Batching) {
+	setDefault(&t.Batch, b.Records)
+	setDefault(&t.BatchBytes, b.Bytes)
+	setDefault(&t.Linger, b.Linger)
 }
 
 func setDefault[T comparable](p *T, value T) {

@@ -155,6 +155,10 @@ func TestDocumentedFallbackLines(t *testing.T) {
 		var log *slog.Logger
 		var up atomic.Bool
 		release := make(chan struct{})
+		warning := func(ctx context.Context, _ []sinks.Event) error {
+			sinks.Warn(ctx, errors.New("a disk that is nearly full"))
+			return nil
+		}
 		down := func(context.Context, []sinks.Event) error {
 			if up.Load() {
 				return nil
@@ -174,6 +178,7 @@ func TestDocumentedFallbackLines(t *testing.T) {
 				{Name: "expiring", Sink: &memo{fault: down}, RetryMaxAge: time.Second},
 				target("held", &memo{fault: func(context.Context, []sinks.Event) error { return sinks.Hold(errors.New("401")) }}),
 				target("refusing", &memo{fault: func(context.Context, []sinks.Event) error { return sinks.Permanent(errors.New("400")) }}),
+				target("warning", &memo{fault: warning}),
 				target("logging", &memo{fault: logging}),
 				target("hanging", &memo{fault: func(ctx context.Context, _ []sinks.Event) error { <-release; return nil }}),
 				{Name: "soft", Sink: &failingProbe{err: errors.New("down")}, SoftStart: true},

@@ -34,7 +34,7 @@ const (
 type reporter struct {
 	fanout  *Fanout
 	changes chan struct{} // a sink's state has changed
-	losses  chan struct{} // something was lost, or is to be said
+	losses  chan struct{} // something was lost, or is to be said, or a sink warns
 	quit    chan struct{}
 	done    chan struct{}
 
@@ -270,6 +270,9 @@ func compare(old, now SinkStats) (news []string) {
 	lost("dropped", "undelivered for longer than retry_max_age", old.Drops.Expired, now.Drops.Expired)
 	lost("dropped", "undelivered at the end of the shutdown", old.Drops.Shutdown, now.Drops.Shutdown)
 	lost("rejected", "the destination refuses them"+lastError(now), old.Rejected, now.Rejected)
+	if now.Warnings > old.Warnings {
+		news = append(news, fmt.Sprintf("warning: %v (%d so far)", now.LastWarning, now.Warnings))
+	}
 	return news
 }
 

@@ -63,7 +63,7 @@ func start(cfg Config, targets []*target) *Fanout {
 	})
 	for _, t := range targets {
 		o := t.options
-		o.OnChange = f.report.changed
+		o.OnChange, o.OnWarning = f.report.changed, f.report.lost
 		f.workers = append(f.workers, worker.Start(f.journal, f.origin, o))
 	}
 	f.report.start()
@@ -71,6 +71,9 @@ func start(cfg Config, targets []*target) *Fanout {
 		f.report.say("every sink is disabled: what is logged goes nowhere")
 	}
 	for _, t := range targets {
+		for _, warning := range t.said() {
+			f.report.say(fmt.Sprintf("%s: warning: %v", t, warning))
+		}
 		if t.soft != nil {
 			f.report.say(fmt.Sprintf("%s: started although it cannot be used yet: %v", t, t.soft))
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fapilog/fapilog/internal/journal"
 	"github.com/fapilog/fapilog/internal/match"
+	"github.com/fapilog/fapilog/internal/warn"
 	"github.com/fapilog/fapilog/internal/worker"
 	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
@@ -75,6 +76,9 @@ type target struct {
 	options worker.Options
 	errs    []error // what is wrong with it
 	soft    error   // of the probe, if SoftStart waives it
+
+	mu       sync.Mutex
+	warnings []error // of its constructor and its probe, redacted
 }
 
 // String names the target in messages.
@@ -107,6 +111,21 @@ func (t *target) fail(err error) {
 	t.errs = append(t.errs, fmt.Errorf("fapilog: open %s: %w", where, err))
 }
 
+// warned notes what the sink says about itself while it is opened.
+func (t *target) warned(err error) {
+	err = t.redact(err)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.warnings = append(t.warnings, err)
+}
+
+// said returns what the sink has said about itself so far.
+func (t *target) said() []error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.warnings
+}
+
 func (t *target) redact(err error) error {
 	if t.uri == nil {
 		return worker.Plain(err)
@@ -137,7 +156,7 @@ func parseTarget(cfg Config, i int, text string) *target {
 	t.Match = p.Public("match", "")
 	t.Batch = p.Int("batch", 0, 1, math.MaxInt)
 	t.BatchBytes = int(min(p.Size("batch_bytes", 0), mostBytes+1))
-	t.Linger = p.Duration("linger", DefaultLinger)
+	t.Linger = p.Duration("linger", 0)
 	t.Timeout = p.Duration("timeout", 0)
 	t.RetryMaxAge = p.Duration("retry_max_age", 0)
 	t.Overflow = Overflow(p.Enum("overflow", "", string(DropOldest), string(Block)))
@@ -146,8 +165,8 @@ func parseTarget(cfg Config, i int, text string) *target {
 	if p.Has("level") {
 		t.Level = p.Level("level", slog.LevelInfo)
 	}
-	// In a Target, zero means the default. Here it was written.
-	if t.Linger == 0 {
+	// In a Target, zero means the default. Here it may have been written.
+	if t.Linger == 0 && p.Has("linger") {
 		t.Linger = -1
 	}
 	zero := func(name string, is bool) {
@@ -198,8 +217,7 @@ func (t *target) open(ctx context.Context, cfg Config) {
 	if t.Disabled {
 		return
 	}
-	t.setDefaults()
-	t.fail(t.validate())
+	setDefault(&t.Timeout, DefaultTimeout) // bounds the construction, too
 	t.fail(worker.CheckLevel(t.Level))
 	expr, err := match.Parse(t.Match)
 	if err != nil {
@@ -211,6 +229,11 @@ func (t *target) open(ctx context.Context, cfg Config) {
 	} else if t.Sink == nil {
 		t.fail(errors.New("there is no sink: set Sink"))
 	}
+	if b, ok := t.Sink.(sinks.Batcher); ok {
+		t.setBatching(b.Batching())
+	}
+	t.setDefaults()
+	t.fail(t.validate())
 	t.options = worker.Options{
 		Name:         t.Name,
 		Sink:         t.Sink,
@@ -241,7 +264,7 @@ func construct(ctx context.Context, r *registry.Registry, t *target) (sinks.Sink
 		late bool
 	)
 	err := worker.Bounded(ctx, t.Timeout, asIs, func(ctx context.Context) error {
-		made, err := r.Open(ctx, t.uri)
+		made, err := r.Open(warn.Context(ctx, t.warned), t.uri)
 		mu.Lock()
 		defer mu.Unlock()
 		if c, ok := made.(io.Closer); ok && late {
@@ -265,7 +288,7 @@ func probeAll(ctx context.Context, targets []*target) {
 			continue
 		}
 		wg.Go(func() {
-			err := worker.Bounded(ctx, t.Timeout, t.redact, p.Probe)
+			err := worker.Bounded(warn.Context(ctx, t.warned), t.Timeout, t.redact, p.Probe)
 			if t.SoftStart {
 				t.soft = err
 			} else {

@@ -35,11 +35,13 @@ type SinkStats struct {
 	Pending   uint64 // still to be delivered
 	Retries   uint64 // attempts to deliver that were not the first for their records
 	Bytes     uint64 // size of the delivered records in the buffer, in bytes
+	Warnings  uint64 // problems that the sink has reported with sinks.Warn
 
 	Drops       Drops
 	State       State
 	LastError   error     // of the newest failure, without secrets; nil if there was none
 	LastSuccess time.Time // of the newest delivery; zero if there was none
+	LastWarning error     // the newest of Warnings, without secrets; nil if there was none
 }
 
 // Drops counts lost records by reason.
@@ -87,6 +89,8 @@ func sinkStats(w *worker.Worker, a journal.Account) SinkStats {
 		State:       State(status.State),
 		LastError:   status.LastError,
 		LastSuccess: status.LastSuccess,
+		Warnings:    status.Warnings,
+		LastWarning: status.LastWarning,
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/fapilog/fapilog/internal/event"
 	"github.com/fapilog/fapilog/internal/journal"
 	"github.com/fapilog/fapilog/internal/match"
+	"github.com/fapilog/fapilog/internal/warn"
 	"github.com/fapilog/fapilog/sinks"
 )
 
@@ -37,6 +38,7 @@ type Options struct {
 	BlockTimeout time.Duration
 	Backoff      Backoff
 	OnChange     func() // called, without locks held, when State has changed
+	OnWarning    func() // called, without locks held, when Warnings has changed
 }
 
 // State is how a worker fares.
@@ -57,6 +59,8 @@ type Status struct {
 	Retries     uint64    // attempts that were not the first for their records
 	LastError   error     // of the newest failed attempt, redacted; kept after a success
 	LastSuccess time.Time // end of the newest successful attempt
+	Warnings    uint64    // of sinks.Warn
+	LastWarning error     // the newest, redacted
 }
 
 // A Worker delivers to one sink.
@@ -102,7 +106,7 @@ func Start(j *journal.Journal, origin *event.Origin, o Options) *Worker {
 		draining: make(chan struct{}),
 		done:     make(chan struct{}),
 	}
-	w.ctx, w.cancel = context.WithCancel(onWorker(context.Background(), origin))
+	w.ctx, w.cancel = context.WithCancel(warn.Context(onWorker(context.Background(), origin), w.warned))
 	w.status.State = Running
 	w.level = lowest
 	w.overdue = time.AfterFunc(time.Hour, w.hangs)
@@ -125,6 +129,16 @@ func (w *Worker) Status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.status
+}
+
+// warned notes what the sink has to say about itself.
+func (w *Worker) warned(err error) {
+	err = guard(w.o.Redact, func() error { return w.o.Redact(err) })
+	w.mu.Lock()
+	w.status.Warnings++
+	w.status.LastWarning = err
+	w.mu.Unlock()
+	w.o.OnWarning()
 }
 
 // Drain tells the worker that the journal was closed: what is left is to be
