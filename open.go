@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +50,7 @@ func open(ctx context.Context, cfg Config, known error) (*Fanout, error) {
 		targets = append(targets, &target{where: fmt.Sprintf("target %d", i+1), Target: t})
 	}
 	nameAll(targets)
+	refuseSame(targets)
 	for _, t := range targets {
 		t.open(ctx, cfg)
 	}
@@ -209,6 +211,22 @@ func nameAll(targets []*target) {
 			t.Name = fmt.Sprintf("%s-%d", base, i)
 		}
 		taken[t.Name] = t
+	}
+}
+
+// refuseSame reports sinks that are there twice: they would be called by two
+// workers at once.
+func refuseSame(targets []*target) {
+	for i, t := range targets {
+		if v := reflect.ValueOf(t.Sink); t.Disabled || v.Kind() != reflect.Pointer || v.Type().Elem().Size() == 0 {
+			continue // no identity
+		}
+		for _, earlier := range targets[:i] {
+			if !earlier.Disabled && earlier.Sink == t.Sink {
+				t.fail(fmt.Errorf("its sink is that of %s, too: make one for each", earlier.where))
+				break
+			}
+		}
 	}
 }
 

@@ -410,3 +410,21 @@ func TestFilesByURI(t *testing.T) {
 	_, err = fapilog.Open(t.Context(), "file://logs/app.log")
 	require.ErrorContains(t, err, "did you mean file:logs/app.log (relative) or file:///logs/app.log (absolute)?")
 }
+
+// Two workers would call it at the same time.
+func TestSinkThatIsThereTwice(t *testing.T) {
+	t.Parallel()
+	s := &closing{}
+	_, err := fapilog.New(t.Context(), fapilog.Config{Targets: []fapilog.Target{
+		{Name: "a", Sink: s}, {Name: "b", Sink: &closing{}}, {Name: "c", Sink: s},
+	}})
+	require.EqualError(t, err, "fapilog: open target 3 (c): its sink is that of target 1, too: make one for each")
+	require.True(t, s.closed.Load())
+
+	out, err := fapilog.New(t.Context(), fapilog.Config{Targets: []fapilog.Target{
+		{Name: "a", Sink: &closing{}, Disabled: true}, {Name: "b", Sink: sinks.FromHandler(slog.DiscardHandler)},
+		{Name: "c", Sink: sinks.FromHandler(slog.DiscardHandler)}, {Name: "d", Sink: s}, {Name: "e", Sink: s, Disabled: true},
+	}})
+	require.NoError(t, err)
+	require.NoError(t, out.Close())
+}
