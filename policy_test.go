@@ -31,7 +31,7 @@ var allowedModules = []string{"golang.org/x/", "github.com/lmittmann/tint"}
 // imports, which other packages of ours they may depend on. A name that ends
 // in "/" stands for everything below it.
 var mayImport = map[string][]string{
-	"sinks":    {"internal/event", "internal/frame", "internal/verdict", "internal/warn"},
+	"sinks":    {"internal/event", "internal/frame", "internal/panics", "internal/verdict", "internal/warn"},
 	"registry": {"sinks", "internal/"},
 }
 

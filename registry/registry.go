@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/fapilog/fapilog/internal/panics"
 	"github.com/fapilog/fapilog/sinks"
 )
 
@@ -182,11 +183,7 @@ func closeSink(sink sinks.Sink, uri *URI) (err error) {
 
 // recovered turns a panic of the caller into an error.
 func recovered(who string, err *error) {
-	switch v := recover().(type) {
-	case nil:
-	case error:
-		*err = fmt.Errorf("%s panicked: %w", who, v)
-	default:
-		*err = fmt.Errorf("%s panicked: %v", who, v)
+	if r := recover(); r != nil {
+		*err = panics.Error(who+" panicked", r)
 	}
 }

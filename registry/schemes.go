@@ -14,6 +14,8 @@ var ours = map[string]string{
 	"stdout": "github.com/fapilog/fapilog/sinks/stdio",
 	"stderr": "github.com/fapilog/fapilog/sinks/stdio",
 	"file":   "github.com/fapilog/fapilog/sinks/file",
+	"http":   "github.com/fapilog/fapilog/sinks/webhook",
+	"https":  "github.com/fapilog/fapilog/sinks/webhook",
 }
 
 // maxScheme keeps a token that stands where a scheme should from being taken

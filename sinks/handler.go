@@ -2,10 +2,10 @@ package sinks
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/fapilog/fapilog/internal/panics"
 )
 
 // FromHandler makes a sink of any handler. Each record is offered to h with a
@@ -64,18 +64,11 @@ func (s handlerSink) Write(ctx context.Context, batch []Event) error {
 func (s handlerSink) handle(ctx context.Context, e Event) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("handler panicked: %w", panicError(r))
+			err = panics.Error("handler panicked", r)
 		}
 	}()
 	if !s.h.Enabled(ctx, e.Level()) {
 		return nil
 	}
 	return s.h.Handle(ctx, e.Record())
-}
-
-func panicError(r any) error {
-	if err, ok := r.(error); ok {
-		return err
-	}
-	return errors.New(fmt.Sprint(r))
 }

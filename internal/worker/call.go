@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
-	"runtime"
-	"strings"
 	"time"
+
+	"github.com/fapilog/fapilog/internal/panics"
 )
 
 // errGoexit is the error of a call that did not return.
@@ -18,29 +17,10 @@ var errGoexit = errors.New("the sink ended its goroutine with runtime.Goexit")
 func guard(redact func(error) error, call func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = redact(fmt.Errorf("panic: %v%s", r, panicOrigin()))
+			err = redact(panics.Error("panic", r))
 		}
 	}()
 	return call()
-}
-
-// panicOrigin says where the panic that is being recovered was raised.
-func panicOrigin() string {
-	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
-	panicking := false
-	for {
-		f, more := frames.Next()
-		switch {
-		case f.Function == "runtime.gopanic":
-			panicking = true
-		case panicking && !strings.HasPrefix(f.Function, "runtime."):
-			return fmt.Sprintf(" (in %s, %s:%d)", path.Base(f.Function), path.Base(f.File), f.Line)
-		}
-		if !more {
-			return ""
-		}
-	}
 }
 
 // grace is what a method gets to return when its context has ended.
