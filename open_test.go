@@ -422,8 +422,11 @@ func TestSinkThatIsThereTwice(t *testing.T) {
 	require.True(t, s.closed.Load())
 
 	out, err := fapilog.New(t.Context(), fapilog.Config{Targets: []fapilog.Target{
-		{Name: "a", Sink: &closing{}, Disabled: true}, {Name: "b", Sink: sinks.FromHandler(slog.DiscardHandler)},
-		{Name: "c", Sink: sinks.FromHandler(slog.DiscardHandler)}, {Name: "d", Sink: s}, {Name: "e", Sink: s, Disabled: true},
+		{Name: "a", Sink: &closing{}, Disabled: true},
+		{Name: "b", Sink: sinks.FromHandler(slog.DiscardHandler)},
+		{Name: "c", Sink: sinks.FromHandler(slog.DiscardHandler)},
+		{Name: "d", Sink: s},
+		{Name: "e", Sink: s, Disabled: true},
 	}})
 	require.NoError(t, err)
 	require.NoError(t, out.Close())
