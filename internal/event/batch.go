@@ -27,13 +27,13 @@ type Batch struct {
 	rendered atomic.Bool
 	mu       sync.Mutex // held to render
 	json     []byte     // the lines of all entries, in order
+	ends     []int      // where each line ends in json; not in entries, which are read while this is written
 	asked    bool       // a sink has asked for JSON before
 }
 
 type entry struct {
 	frame frame.Frame
 	seq   uint64
-	line  int // where its line ends in json
 	mark  bool
 }
 
@@ -43,7 +43,7 @@ func NewBatch(o *Origin) *Batch { return &Batch{origin: o} }
 // Reset empties the batch, for the same memory to be filled again.
 func (b *Batch) Reset() {
 	b.generation.Add(1)
-	b.entries, b.json = b.entries[:0], b.json[:0]
+	b.entries, b.json, b.ends = b.entries[:0], b.json[:0], b.ends[:0]
 	b.rendered.Store(false)
 }
 
@@ -54,7 +54,7 @@ func (b *Batch) Successor() *Batch { return &Batch{origin: b.origin, asked: b.as
 func (b *Batch) Size() int { return cap(b.json) }
 
 // Free lets the memory of an empty batch go.
-func (b *Batch) Free() { b.entries, b.json = nil, nil }
+func (b *Batch) Free() { b.entries, b.json, b.ends = nil, nil, nil }
 
 // Add appends a record, whose frame must stay as it is until Reset.
 func (b *Batch) Add(f frame.Frame, seq uint64) View {
@@ -76,12 +76,12 @@ func (b *Batch) line(i int) []byte {
 	if !b.rendered.Load() {
 		b.render()
 	}
-	if i >= len(b.entries) {
+	if i >= len(b.ends) {
 		return nil
 	}
-	start, end := 0, b.entries[i].line
+	start, end := 0, b.ends[i]
 	if i > 0 {
-		start = b.entries[i-1].line
+		start = b.ends[i-1]
 	}
 	if start > end || end > len(b.json) {
 		return nil

@@ -162,3 +162,19 @@ func TestMarksAndRecordsAreNotMixedUp(t *testing.T) {
 		requireLines(t, read(b, seq, seq, small))
 	}
 }
+
+// A record's fields may be read while somebody else has its line rendered. The
+// race detector watches.
+func TestFieldsAreReadWhileLinesAreRendered(t *testing.T) {
+	t.Parallel()
+	for range 100 {
+		v := event.New(slog.NewRecord(time.Unix(1, 0).UTC(), slog.LevelInfo, "x", 0))
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() { assert.NotEmpty(t, v.JSON()) })
+			wg.Go(func() { assert.Equal(t, "x", v.Frame().Message()) })
+			wg.Go(func() { assert.EqualValues(t, 1, v.Seq()) })
+		}
+		wg.Wait()
+	}
+}

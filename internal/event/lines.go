@@ -46,7 +46,7 @@ func (l *lines) render(b *Batch) {
 		l.rendered.Add(uint64(len(some)))
 		for i := range some {
 			b.json = some[i].frame.AppendJSON(b.json)
-			some[i].line = len(b.json)
+			b.ends = append(b.ends, len(b.json))
 		}
 	}
 }
@@ -80,7 +80,7 @@ func (l *lines) renderShared(b *Batch, some []entry) bool {
 			}
 			l.newest = max(l.newest, e.seq)
 		}
-		e.line = len(b.json)
+		b.ends = append(b.ends, len(b.json))
 	}
 	return true
 }
