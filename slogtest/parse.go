@@ -3,19 +3,35 @@ package slogtest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 )
 
 // ParseJSON returns the records in lines of JSON, as [slog.JSONHandler] prints
-// them. Every line must end with a newline.
+// them. Every line must end with a newline. Numbers are of type [json.Number],
+// which has all their digits.
 func ParseJSON(text []byte) ([]map[string]any, error) {
 	return parse(text, func(line string) (map[string]any, error) {
 		var record map[string]any
-		err := json.Unmarshal([]byte(line), &record)
+		err := decodeJSON(line, &record)
 		return record, err
 	})
+}
+
+// decodeJSON decodes the one JSON value in text, with the digits of its numbers.
+func decodeJSON(text string, into any) error {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(into); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
 }
 
 // ParseText returns the records in lines as [slog.TextHandler] prints them. A

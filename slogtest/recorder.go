@@ -49,8 +49,8 @@ func (r *Recorder) IDs() []sinks.ID {
 	return slices.Clone(r.ids)
 }
 
-// Records returns the records as maps, in order. It makes a recorder a
-// [Subject].
+// Records returns the records as maps, in order, as [ParseJSON] does: numbers
+// are of type json.Number. It makes a recorder a [Subject].
 func (r *Recorder) Records() ([]map[string]any, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -2,18 +2,16 @@ package slogtest_test
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/fapilog/fapilog"
 	"github.com/fapilog/fapilog/sinks"
 	"github.com/fapilog/fapilog/sinks/file"
 	"github.com/fapilog/fapilog/sinks/stdio"
@@ -39,6 +37,7 @@ func TestStdio(t *testing.T) {
 		stdio.Text: slogtest.ParseText,
 	} {
 		t.Run(string(format), func(t *testing.T) {
+			t.Parallel()
 			slogtest.TestSink(t, func(t *testing.T) slogtest.Subject {
 				var out bytes.Buffer
 				sink, err := stdio.New(&out, stdio.Options{Format: format})
@@ -71,10 +70,11 @@ func TestHandlersAsSinks(t *testing.T) {
 		handler func(io.Writer) slog.Handler
 		parse   func([]byte) ([]map[string]any, error)
 	}{
-		"json": {func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) }, slogtest.ParseJSON},
-		"text": {func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) }, slogtest.ParseText},
+		"json": {func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, allLevels) }, slogtest.ParseJSON},
+		"text": {func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, allLevels) }, slogtest.ParseText},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			slogtest.TestSink(t, func(*testing.T) slogtest.Subject {
 				var out bytes.Buffer
 				return slogtest.Subject{
@@ -86,35 +86,44 @@ func TestHandlersAsSinks(t *testing.T) {
 	}
 }
 
-func TestParseText(t *testing.T) {
-	t.Parallel()
-	records, err := slogtest.ParseText([]byte("msg=x \"g.a b\"=\"c=d \\\"\" g.h.i=\"\" \"\"=\n\n"))
-	require.NoError(t, err)
-	require.Equal(t, []map[string]any{
-		{"msg": "x", "g": map[string]any{"a b": `c=d "`, "h": map[string]any{"i": ""}}, "": ""},
-		{},
-	}, records)
-	for _, malformed := range []string{"a=b", "a\n", "\"a=b\n", "a=\"b\n"} {
-		_, err := slogtest.ParseText([]byte(malformed))
-		require.Error(t, err, malformed)
-	}
-	_, err = slogtest.ParseJSON([]byte("{}\n{"))
-	require.ErrorContains(t, err, "torn line")
-}
+var allLevels = &slog.HandlerOptions{Level: slog.Level(-100)}
 
-// A program's tests look at what it logs.
-func ExampleRecorder() {
-	var logged slogtest.Recorder
-	out, err := fapilog.New(context.Background(), fapilog.Config{Targets: []fapilog.Target{{Sink: &logged}}})
-	if err != nil {
-		fmt.Println(err)
+// A sink that breaks a rule fails its test, and the output says which.
+func TestOutput(t *testing.T) {
+	t.Parallel()
+	const child = "FAPILOG_SLOGTEST_CHILD"
+	if os.Getenv(child) != "" {
+		for _, b := range brokenSinks {
+			if b.name == "delivers twice" {
+				slogtest.TestSink(t, b.open)
+			}
+		}
 		return
 	}
-	log := slog.New(fapilog.Handler(out, nil))
-	log.Info("order received", "order", 4711)
-	out.Close()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestOutput$", "-test.v")
+	cmd.Env = append(os.Environ(), child+"=1")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, "%s", out)
+	require.Contains(t, string(out), "--- FAIL: TestOutput/once ")
+	require.Contains(t, string(out), "--- PASS: TestOutput/order ")
+	require.Regexp(t, `slogtest: rule "once": every record arrives exactly once on the happy path: record \d+ of goroutine \d arrived 2 times`, string(out))
+}
 
-	records, err := logged.Records()
-	fmt.Println(records[0]["msg"], records[0]["order"], logged.IDs()[0].Seq, err)
-	// Output: order received 4711 1 <nil>
+// What a subject does not tell is skipped, and the output says why.
+func TestSkipped(t *testing.T) {
+	t.Parallel()
+	const child = "FAPILOG_SLOGTEST_SKIPS"
+	if os.Getenv(child) != "" {
+		slogtest.TestSink(t, func(*testing.T) slogtest.Subject {
+			r := new(slogtest.Recorder)
+			return slogtest.Subject{Sink: r, Records: r.Records}
+		})
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSkipped$", "-test.v")
+	cmd.Env = append(os.Environ(), child+"=1")
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), `slogtest: rule "verdicts": not checked: Subject.Faults is empty`)
 }

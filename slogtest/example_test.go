@@ -1,0 +1,27 @@
+package slogtest_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/slogtest"
+)
+
+// A program's tests look at what it logs.
+func ExampleRecorder() {
+	var logged slogtest.Recorder
+	out, err := fapilog.New(context.Background(), fapilog.Config{Targets: []fapilog.Target{{Sink: &logged}}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	log := slog.New(fapilog.Handler(out, nil))
+	log.Info("order received", "order", 4711)
+	out.Close()
+
+	records, err := logged.Records()
+	fmt.Println(records[0]["msg"], records[0]["order"], logged.IDs()[0].Seq, err)
+	// Output: order received 4711 1 <nil>
+}
