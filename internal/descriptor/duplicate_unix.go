@@ -3,24 +3,35 @@
 package descriptor
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// Duplicate returns a file with a descriptor of its own for what f is, or, where
-// that is not needed, f itself. Package os raises SIGPIPE, which ends the
-// program, for an EPIPE on descriptors 1 and 2, and on no other.
+var errReadOnly = errors.New("it is not open for writing")
+
+// Duplicate returns a file with a descriptor of its own for what f is, which
+// must be open for writing. Package os raises SIGPIPE, which ends the program,
+// for an EPIPE on descriptors 1 and 2, and on no other.
 func Duplicate(f *os.File) (*os.File, error) {
-	var fd int
+	var fd, flags int
 	var err error
 	controlErr := Control(f, func(old uintptr) {
-		fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 3)
+		flags, err = unix.FcntlInt(old, unix.F_GETFL, 0)
+		if err == nil && flags&unix.O_ACCMODE == unix.O_RDONLY {
+			err = errReadOnly // each write would fail
+		}
+		if err == nil {
+			fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 3)
+		}
 	})
-	if controlErr != nil {
+	switch {
+	case controlErr != nil:
 		return nil, controlErr
-	}
-	if err != nil {
+	case err == errReadOnly:
+		return nil, err
+	case err != nil:
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	// If the descriptor does not block, NewFile knows, and waits.

@@ -119,6 +119,9 @@ func (b *Buffer) render(one []sinks.Event) error {
 // at the end of the stream.
 func (b *Buffer) Torn() int { return len(b.torn) }
 
+// First returns the length of the first line, 0 if there is none.
+func (b *Buffer) First() int { return 1 + bytes.IndexByte(b.text[1:], '\n') }
+
 // Continues reports whether the first line begins with what is at the end of
 // the stream already, so that writing the rest of it makes it whole. It does
 // not matter whether it is the same record.

@@ -2,4 +2,4 @@
 
 package line
 
-var holdErrors, fullErrors, goneErrors []error
+var holdErrors, fullErrors, goneErrors, hangupErrors []error

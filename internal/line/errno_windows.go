@@ -9,4 +9,6 @@ var (
 	}
 	fullErrors []error
 	goneErrors = []error{windows.ERROR_BROKEN_PIPE, windows.ERROR_NO_DATA, windows.ERROR_PIPE_NOT_CONNECTED}
+
+	hangupErrors []error // a console that is closed takes its programs with it
 )

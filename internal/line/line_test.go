@@ -119,21 +119,6 @@ func TestRecordThatCannotBeRendered(t *testing.T) {
 	require.ErrorAs(t, err, &items)
 }
 
-func TestVerdicts(t *testing.T) {
-	t.Parallel()
-	wrapped := func(err error) error { return fmt.Errorf("write: %w", err) }
-	for err, want := range map[error]verdict.Kind{
-		syscall.ENOSPC: verdict.Hold, syscall.EDQUOT: verdict.Hold, syscall.EIO: verdict.Hold,
-		syscall.EFBIG: verdict.Hold, syscall.EROFS: verdict.Hold,
-		syscall.EAGAIN: verdict.Retry, syscall.EBADF: verdict.Retry, syscall.EPIPE: verdict.Retry,
-	} {
-		kind, after, _ := verdict.Of(line.Verdict(wrapped(err)))
-		require.Equal(t, want, kind, err)
-		require.Equal(t, err == syscall.EAGAIN, after > 0, err)
-		require.Equal(t, err == syscall.EPIPE, line.Gone(wrapped(err)), err)
-	}
-}
-
 // cutter is a stream that takes only so many bytes before each failure.
 type cutter struct {
 	bytes.Buffer

@@ -23,9 +23,13 @@ func Verdict(err error) error {
 	return err
 }
 
-// Gone reports whether err says that nobody is at the other end any more: a
-// pipe whose reader has exited, a terminal that was closed.
+// Gone reports whether err says that nobody is at the other end any more, as of
+// a pipe whose reader has exited.
 func Gone(err error) bool { return isAny(err, goneErrors) }
+
+// HungUp reports whether err, an error of writing to a terminal, says that the
+// terminal was closed. Of a disk it would say that it is failing.
+func HungUp(err error) bool { return isAny(err, hangupErrors) }
 
 func isAny(err error, targets []error) bool {
 	for _, target := range targets {

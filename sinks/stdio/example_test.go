@@ -26,7 +26,7 @@ func Example() {
 // A program that has decided how its output looks passes a sink instead of a
 // URI.
 func ExampleNew() {
-	sink, err := stdio.New(os.Stdout, stdio.Options{Format: stdio.Pretty, NoColor: true})
+	sink, err := stdio.New(os.Stdout, stdio.Options{Format: stdio.Pretty, Color: stdio.ColorNever})
 	if err != nil {
 		fmt.Println(err)
 		return

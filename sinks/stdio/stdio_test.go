@@ -25,6 +25,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	for _, name := range []string{"NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "TERM"} {
+		os.Unsetenv(name) // whoever runs the tests may like colors or not
+	}
 	if role := os.Getenv("STDIO_TEST_CHILD"); role != "" {
 		os.Exit(child(role))
 	}
@@ -37,20 +40,27 @@ func event(msg string, args ...any) sinks.Event {
 	return sinks.NewEvent(r)
 }
 
-// open opens a URI with os.Stdout and os.Stderr replaced by a pipe, and
-// returns what to read its output with once the sink is closed.
-func open(t *testing.T, uri string) (sinks.Sink, func() string) {
+// openOn opens a URI with os.Stdout and os.Stderr replaced by f.
+func openOn(t *testing.T, f *os.File, uri string) sinks.Sink {
 	t.Helper()
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	stdout, stderr := os.Stdout, os.Stderr
-	os.Stdout, os.Stderr = w, w
+	os.Stdout, os.Stderr = f, f
 	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
 	u, err := registry.Parse(uri)
 	require.NoError(t, err)
 	s, err := registry.Default().Open(context.Background(), u)
 	require.NoError(t, err)
+	return s
+}
+
+// open opens a URI on a pipe, and returns what to read its output with once the
+// sink is closed.
+func open(t *testing.T, uri string) (sinks.Sink, func() string) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	s := openOn(t, w, uri)
 	require.NoError(t, w.Close()) // the sink has a descriptor of its own
 	return s, func() string {
 		require.NoError(t, s.(io.Closer).Close())
@@ -58,6 +68,20 @@ func open(t *testing.T, uri string) (sinks.Sink, func() string) {
 		out, err := io.ReadAll(r)
 		require.NoError(t, err)
 		return string(out)
+	}
+}
+
+// requireRefused requires that err refuses n records, each by itself, because of
+// cause.
+func requireRefused(t *testing.T, err error, n int, cause error) {
+	t.Helper()
+	var items *sinks.BatchError
+	require.ErrorAs(t, err, &items)
+	require.Len(t, items.Items, n)
+	for _, err := range items.Items {
+		kind, _, _ := verdict.Of(err)
+		require.Equal(t, verdict.Permanent, kind)
+		require.ErrorIs(t, err, cause)
 	}
 }
 
@@ -72,10 +96,69 @@ func TestURIs(t *testing.T) {
 		"stdout:?format=text":     "level=INFO msg=\"two words\" a=1\n",
 		"stdout?format=pretty":    "INF two words a=1\n",
 		"stderr://?format=pretty": "INF two words a=1\n",
+		"stdout?color=always":     string(e.JSON()), // only pretty has colors
+
+		"stdout?format=pretty&color=auto":   "INF two words a=1\n",
+		"stdout?format=pretty&color=never":  "INF two words a=1\n",
+		"stdout?format=pretty&color=always": inColor + "\n",
+		"stdout?format=text&color=always":   "level=INFO msg=\"two words\" a=1\n",
 	} {
 		s, output := open(t, uri)
 		require.NoError(t, s.Write(context.Background(), []sinks.Event{e}), uri)
 		require.Equal(t, want, output(), uri)
+	}
+}
+
+const inColor = "\x1b[92mINF\x1b[0m two words \x1b[2ma=\x1b[0m1"
+
+// Colors can be had where there is no terminal.
+func TestColorsOfAPipe(t *testing.T) {
+	for _, test := range []struct {
+		noColor, force, cliColor string
+		uri                      string
+		colors                   bool
+	}{
+		{uri: "stdout?format=pretty"},
+		{uri: "stdout?format=pretty", force: "1", colors: true},
+		{uri: "stdout?format=pretty", force: "yes", cliColor: "0", colors: true},
+		{uri: "stdout?format=pretty", force: "0"},
+		{uri: "stdout?format=pretty", cliColor: "1"}, // is for terminals
+		{uri: "stdout?format=pretty", force: "1", noColor: "1"},
+		{uri: "stdout?format=pretty&color=auto", force: "1", noColor: "0"}, // not empty
+		{uri: "stdout?format=pretty&color=never", force: "1"},
+		{uri: "stdout?format=pretty&color=always", noColor: "1", colors: true},
+		{uri: "stdout", force: "1"}, // remains JSON
+	} {
+		t.Setenv("NO_COLOR", test.noColor)
+		t.Setenv("CLICOLOR_FORCE", test.force)
+		t.Setenv("CLICOLOR", test.cliColor)
+		t.Setenv("TERM", "dumb") // is for terminals, too
+		s, output := open(t, test.uri)
+		e := event("two words", "a", 1)
+		require.NoError(t, s.Write(t.Context(), []sinks.Event{e}))
+		want := "INF two words a=1\n"
+		switch {
+		case test.uri == "stdout":
+			want = string(e.JSON())
+		case test.colors:
+			want = inColor + "\n"
+		}
+		require.Equal(t, want, output(), "%+v", test)
+	}
+}
+
+// The environment speaks of the program's output, not of a buffer in it.
+func TestColorsOfAWriter(t *testing.T) {
+	t.Setenv("CLICOLOR_FORCE", "1")
+	for color, want := range map[stdio.Color]string{
+		"": "INF two words a=1\n", stdio.ColorAuto: "INF two words a=1\n", stdio.ColorNever: "INF two words a=1\n",
+		stdio.ColorAlways: inColor + "\n",
+	} {
+		var out bytes.Buffer
+		s, err := stdio.New(&out, stdio.Options{Format: stdio.Pretty, Color: color})
+		require.NoError(t, err)
+		require.NoError(t, s.Write(t.Context(), []sinks.Event{event("two words", "a", 1)}))
+		require.Equal(t, want, out.String(), color)
 	}
 }
 
@@ -88,6 +171,7 @@ func TestMalformedURIs(t *testing.T) {
 		"stderr://s3cret:s3cret@":              {"it takes no host and no path"},
 		"stdout://?format=s3cret":              {"parameter format: not one of auto, json, text, pretty"},
 		"stdout://?formt=json":                 {"parameter formt: unknown", "format"},
+		"stdout://?color=s3cret":               {"parameter color: not one of auto, always, never"},
 		"stdout://x?format=s3cret&format=json": {"no host", "parameter format: given 2 times"},
 	} {
 		u, err := registry.Parse(uri)
@@ -102,14 +186,23 @@ func TestMalformedURIs(t *testing.T) {
 
 func TestNewChecksItsOptions(t *testing.T) {
 	t.Parallel()
-	_, err := stdio.New(io.Discard, stdio.Options{Format: "xml"})
+	_, err := stdio.New(io.Discard, stdio.Options{Format: "xml", Color: "red"})
 	require.ErrorContains(t, err, "xml")
+	require.ErrorContains(t, err, `unknown color "red": it is auto, always or never`)
+}
+
+// A program without a standard output is told so when it starts.
+func TestOutputThatIsClosed(t *testing.T) {
+	t.Parallel()
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	require.NoError(t, w.Close())
-	_, err = stdio.New(w, stdio.Options{})
-	require.ErrorContains(t, err, "closed file")
+	for f, want := range map[*os.File]string{w: "closed file", nil: "invalid argument"} {
+		_, err = stdio.New(f, stdio.Options{})
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "redirect it if it is closed")
+	}
 }
 
 // oneWriter counts writes.
@@ -169,15 +262,7 @@ func TestReaderThatExits(t *testing.T) {
 	require.NoError(t, s.Write(context.Background(), []sinks.Event{event("one")}))
 	require.NoError(t, r.Close())
 	for range 3 {
-		err = s.Write(context.Background(), []sinks.Event{event("two"), event("three")})
-		var items *sinks.BatchError
-		require.ErrorAs(t, err, &items)
-		require.Len(t, items.Items, 2)
-		for _, err := range items.Items {
-			kind, _, _ := verdict.Of(err)
-			require.Equal(t, verdict.Permanent, kind)
-			require.ErrorContains(t, err, "broken pipe")
-		}
+		requireRefused(t, s.Write(context.Background(), []sinks.Event{event("two"), event("three")}), 2, errGone)
 	}
 }
 
