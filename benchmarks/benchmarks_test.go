@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -121,6 +122,52 @@ func TestCallAllocatesNothing(t *testing.T) {
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What is written to files that are rotated can be read back, whether they are
+// compressed or not. If a file was not rotated, or not compressed, its figures
+// would mean nothing.
+func TestRotatedFilesHaveEverything(t *testing.T) {
+	for _, compressed := range []bool{true, false} {
+		r := &rotation{dir: t.TempDir(), compressed: compressed, files: map[string]*rotatedFile{}}
+		for _, c := range r.contenders() {
+			t.Run(fmt.Sprintf("%s/compressed=%v", c.name, compressed), func(t *testing.T) {
+				s, err := c.open(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				const calls = 10_000
+				fileScenario().run(slog.New(s.handler), calls)
+				if err := s.flush(); err != nil {
+					t.Fatal(err)
+				}
+				if got := s.delivered(); got != calls {
+					t.Errorf("%d records instead of %d", got, calls)
+				}
+				f := r.files[c.name]
+				if f.files == 0 {
+					t.Error("the file was not rotated")
+				}
+				if small := f.size < 20*f.lines; small != (compressed && f.rotated) {
+					t.Errorf("%s bytes for each record", f.perRecord())
+				}
+				if err := s.close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// Each record of a webhook is looked at, once.
+func TestWebhooksSendEverything(t *testing.T) {
+	all, requests, size, err := raceWebhooks(quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 4 || requests == 0 || size == 0 {
+		t.Errorf("%d contenders, %d requests, %d bytes", len(all), requests, size)
 	}
 }
 

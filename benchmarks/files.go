@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,17 +33,13 @@ func fileContenders(dir string) []contender {
 	appendTo := func(name string) (*os.File, error) {
 		return os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	}
-	buffered := func(name string, handler func(*zapcore.BufferedWriteSyncer) slog.Handler) func(io.Writer) (*subject, error) {
+	onBuffer := func(name string, handler func(*zapcore.BufferedWriteSyncer) slog.Handler) func(io.Writer) (*subject, error) {
 		return func(io.Writer) (*subject, error) {
 			f, err := appendTo(name)
 			if err != nil {
 				return nil, err
 			}
-			w := &zapcore.BufferedWriteSyncer{WS: noSync{f}}
-			return &subject{
-				handler: handler(w), flush: w.Sync,
-				close: func() error { w.Stop(); return f.Close() },
-			}, nil
+			return buffered(f, handler), nil
 		}
 	}
 	return []contender{
@@ -57,13 +54,13 @@ func fileContenders(dir string) []contender {
 			w := &lumberjack.Logger{Filename: filepath.Join(dir, "lumberjack"), MaxSize: math.MaxInt32}
 			return &subject{handler: slog.NewJSONHandler(w, nil), close: w.Close}, nil
 		}},
-		{name: nameFileBufJSON, later: true, open: buffered("stdlib-buffered", func(w *zapcore.BufferedWriteSyncer) slog.Handler {
+		{name: nameFileBufJSON, later: true, open: onBuffer("stdlib-buffered", func(w *zapcore.BufferedWriteSyncer) slog.Handler {
 			return slog.NewJSONHandler(w, nil)
 		})},
-		{name: nameFileZapslog, later: true, open: buffered("zapslog", func(w *zapcore.BufferedWriteSyncer) slog.Handler {
+		{name: nameFileZapslog, later: true, open: onBuffer("zapslog", func(w *zapcore.BufferedWriteSyncer) slog.Handler {
 			return zapslog.NewHandler(zapCore(w))
 		})},
-		{name: "zap's own API on its BufferedWriteSyncer", later: true, open: buffered("zap", func(w *zapcore.BufferedWriteSyncer) slog.Handler {
+		{name: "zap's own API on its BufferedWriteSyncer", later: true, open: onBuffer("zap", func(w *zapcore.BufferedWriteSyncer) slog.Handler {
 			return zapNative{Logger: zap.New(zapCore(w))}
 		})},
 		{name: nameFileFapilog, later: true, open: func(io.Writer) (*subject, error) {
@@ -74,6 +71,15 @@ func fileContenders(dir string) []contender {
 			}
 			return subjectOf(out), nil
 		}},
+	}
+}
+
+// buffered is a contender on a buffer in front of w.
+func buffered(w io.WriteCloser, handler func(*zapcore.BufferedWriteSyncer) slog.Handler) *subject {
+	b := &zapcore.BufferedWriteSyncer{WS: noSync{w}}
+	return &subject{
+		handler: handler(b), flush: b.Sync,
+		close: func() error { return errors.Join(b.Stop(), w.Close()) },
 	}
 }
 

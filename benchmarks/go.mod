@@ -5,6 +5,7 @@ go 1.26.0
 replace github.com/fapilog/fapilog => ../
 
 require (
+	github.com/DeRuina/timberjack v1.4.9
 	github.com/fapilog/fapilog v0.0.0-00010101000000-000000000000
 	github.com/phuslu/log v1.0.121
 	github.com/rs/zerolog v1.35.1
@@ -21,6 +22,7 @@ require (
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/lmittmann/tint v1.2.1 // indirect
 	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect

@@ -12,25 +12,32 @@ import (
 
 // A plan says how much is measured.
 type plan struct {
-	rounds      int           // of each contender in each scenario, table 1
-	burst       int           // calls in a round of a contender that delivers later
-	round       time.Duration // aimed length of a round of the others
-	fileRounds  int           // table 2
-	fileBurst   int           // calls in a round of table 2
-	hangRounds  int           // table 3
-	hangCalls   int           // calls in an unpaced round of table 3
-	pacedCalls  int           // calls in a paced round of table 3
-	hangWarmUp  int           // calls before the first round of table 3
-	memory      int           // records of a run of table 4
-	dir         string        // where table 2 puts its files
-	fullReading bool          // whether the figures mean anything
+	rounds     int           // of each contender in each scenario, table 1
+	burst      int           // calls in a round of a contender that delivers later
+	round      time.Duration // aimed length of a round of the others
+	fileRounds int           // table 2
+	fileBurst  int           // calls in a round of table 2
+	hangRounds int           // table 3
+	hangCalls  int           // calls in an unpaced round of table 3
+	pacedCalls int           // calls in a paced round of table 3
+	hangWarmUp int           // calls before the first round of table 3
+	memory     int           // records of a run of table 4
+
+	rotateRounds, rotateBurst   int // table 5
+	webhookRounds, webhookBurst int // table 6
+
+	dir         string // where tables 2 and 5 put their files
+	fullReading bool   // whether the figures mean anything
 }
 
 var full = plan{
 	rounds: 30, burst: 20_000, round: 8 * time.Millisecond,
 	fileRounds: 60, fileBurst: 20_000,
 	hangRounds: 15, hangCalls: 100_000, pacedCalls: 10_000, hangWarmUp: 1_000_000,
-	memory: 10_000_000, fullReading: true,
+	memory:       10_000_000,
+	rotateRounds: 20, rotateBurst: 40_000,
+	webhookRounds: 20, webhookBurst: 200_000,
+	fullReading: true,
 }
 
 // quick runs everything once, to see that it works.
@@ -38,15 +45,18 @@ var quick = plan{
 	rounds: 1, burst: 200, round: 100 * time.Microsecond,
 	fileRounds: 1, fileBurst: 200,
 	hangRounds: 1, hangCalls: 1000, pacedCalls: 100, hangWarmUp: 1000,
-	memory: 20_000,
+	memory:       20_000,
+	rotateRounds: 1, rotateBurst: 10_000, // more than a file
+	webhookRounds: 1, webhookBurst: 10_000,
 }
 
 func main() {
 	var (
 		isQuick = flag.Bool("quick", false, "run everything once, briefly: shows that it works, measures nothing")
 		records = flag.Int("records", 0, "records of a memory run (default 10 million)")
-		rounds  = flag.Int("rounds", 0, "rounds of each contender in each scenario (default 30, 60 for files)")
-		dir     = flag.String("dir", os.TempDir(), "directory for the files of the second table")
+		rounds  = flag.Int("rounds", 0, "rounds of each contender in each scenario (default 15 to 60, by table)")
+		dir     = flag.String("dir", os.TempDir(), "directory for the files of tables 2 and 5")
+		tables  = flag.String("tables", "1,2,3,4,5,6", "the tables to measure")
 		child   = flag.String("memory-child", "", "used by the program itself: run one memory measurement and exit")
 	)
 	flag.Parse()
@@ -63,27 +73,43 @@ func main() {
 		p.memory = *records
 	}
 	if *rounds > 0 {
-		p.rounds, p.fileRounds = *rounds, *rounds
+		p.rounds, p.fileRounds, p.hangRounds, p.rotateRounds, p.webhookRounds = *rounds, *rounds, *rounds, *rounds, *rounds
 	}
 	p.dir = *dir
 
+	var r results
+	measures := map[string]func() error{
+		"1": func() (err error) { r.calls, err = measureCalls(p); return err },
+		"2": func() (err error) { r.files, err = measureFiles(p); return err },
+		"3": func() (err error) { r.hangs, err = measureHang(p); return err },
+		"4": func() (err error) { r.memory, err = measureMemory(p); return err },
+		"5": func() (err error) { r.rotating, err = measureRotating(p); return err },
+		"6": func() (err error) { r.webhooks, err = measureWebhook(p); return err },
+	}
 	start := time.Now()
 	printHeader(p)
-	calls, err := measureCalls(p)
-	exitOn(err)
-	callsDone := time.Now()
-	files, err := measureFiles(p)
-	exitOn(err)
-	filesDone := time.Now()
-	hangs, err := measureHang(p)
-	exitOn(err)
-	hangsDone := time.Now()
-	memory, err := measureMemory(p)
-	exitOn(err)
-	printGoals(p, calls, files, hangs, memory)
-	fmt.Printf("\n%.0f s in all: %.0f s for table 1, %.0f s for table 2, %.0f s for table 3, %.0f s for table 4.\n",
-		time.Since(start).Seconds(), callsDone.Sub(start).Seconds(), filesDone.Sub(callsDone).Seconds(),
-		hangsDone.Sub(filesDone).Seconds(), time.Since(hangsDone).Seconds())
+	var took []string
+	for table := range strings.SplitSeq(*tables, ",") {
+		measure, ok := measures[table]
+		if !ok {
+			exitOn(fmt.Errorf("no table %q: there are 1 to %d", table, len(measures)))
+		}
+		begin := time.Now()
+		exitOn(measure())
+		took = append(took, fmt.Sprintf("%.0f s for table %s", time.Since(begin).Seconds(), table))
+	}
+	printGoals(p, r)
+	fmt.Printf("\n%.0f s in all: %s.\n", time.Since(start).Seconds(), strings.Join(took, ", "))
+}
+
+// results of the tables; nil for those that were not measured.
+type results struct {
+	calls    callResults
+	files    map[string]series
+	hangs    hangResults
+	memory   []memoryRun
+	rotating rotatingResults
+	webhooks map[string]series
 }
 
 func exitOn(err error) {
@@ -123,4 +149,5 @@ var measured = map[string]bool{
 	"github.com/rs/zerolog":                        true,
 	"go.opentelemetry.io/contrib/bridges/otelslog": true,
 	"gopkg.in/natefinch/lumberjack.v2":             true,
+	"github.com/DeRuina/timberjack":                true,
 }

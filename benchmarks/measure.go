@@ -14,6 +14,7 @@ import (
 // A sample is what one round of one contender cost.
 type sample struct {
 	call   float64 // wall nanoseconds per call
+	total  float64 // wall nanoseconds per record until all are delivered
 	cpu    float64 // CPU nanoseconds of the whole process per record, delivery included
 	allocs float64 // allocations of the whole process per call, delivery included unless onlyCalls
 }
@@ -22,6 +23,7 @@ type sample struct {
 type series []sample
 
 func callOf(s sample) float64   { return s.call }
+func totalOf(s sample) float64  { return s.total }
 func cpuOf(s sample) float64    { return s.cpu }
 func allocsOf(s sample) float64 { return s.allocs }
 
@@ -117,6 +119,7 @@ func (e *entrant) round(sc scenario, procs int) (sample, error) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	cpu := settledCPU()
+	start := time.Now()
 	wall, n := run(sc, e.logger, e.calls, procs)
 	if e.onlyCalls {
 		runtime.ReadMemStats(&after)
@@ -126,6 +129,7 @@ func (e *entrant) round(sc scenario, procs int) (sample, error) {
 			return sample{}, fmt.Errorf("flush %s: %w", e.name, err)
 		}
 	}
+	total := time.Since(start)
 	cpu = settledCPU() - cpu
 	if !e.onlyCalls {
 		runtime.ReadMemStats(&after)
@@ -133,6 +137,7 @@ func (e *entrant) round(sc scenario, procs int) (sample, error) {
 	e.logged += uint64(n)
 	return sample{
 		call:   float64(wall) / float64(n),
+		total:  float64(total) / float64(n),
 		cpu:    float64(cpu) / float64(n),
 		allocs: float64(after.Mallocs-before.Mallocs) / float64(n),
 	}, nil
