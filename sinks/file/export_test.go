@@ -1,50 +1,119 @@
 package file
 
 import (
+	"errors"
 	"io/fs"
 	"os"
+	"sync/atomic"
+	"syscall"
 )
 
-// A Faulty is a real file whose writes fail after a number of bytes.
+// A Faulty is a disk with real files, which can be full.
 type Faulty struct {
-	*os.File
-	Left        int                     // bytes until the next failure
+	Path        string                  // of the log
+	Left        int                     // bytes until the next write to a log fails
 	Err         error                   // the failure
-	NoTruncate  bool                    // as on a file that can only be appended to
+	NoTruncate  bool                    // as where files can only be appended to
 	AfterFailed func(name string) error // called when a write has failed, as another program might be
+
+	PackLeft int    // as Left, for files that are compressed
+	PackErr  error  // nil: there is no limit
+	Packing  func() // called before each write to such a file; nil: nothing
+
+	Opening    func(path string, flag int) error // what happens when a file is opened; nil: nothing
+	Renaming   func(from, to string) error       // what happens when one is renamed
+	CloseFirst bool                              // as where files that are open cannot be renamed
+
+	Full     atomic.Bool // writes to a log get Tears bytes out, and fail with ENOSPC, whatever Left is
+	Tears    int         // not changed while the sink is used
+	ReadOnly atomic.Bool // files cannot be renamed
 }
 
-func (f *Faulty) Write(p []byte) (int, error) {
-	if f.Left >= len(p) {
-		f.Left -= len(p)
+// Name returns the path of the log.
+func (f *Faulty) Name() string { return f.Path }
+
+// NewFaulty is New for a disk that fails.
+func NewFaulty(path string, o Options, f *Faulty) (*Sink, error) {
+	f.Path = path
+	return newSink(path, o, system{open: f.open, rename: f.rename, closeFirst: f.CloseFirst})
+}
+
+func (f *Faulty) open(path string, flag int, mode fs.FileMode) (handle, error) {
+	if f.Opening != nil {
+		if err := f.Opening(path, flag); err != nil {
+			return nil, err
+		}
+	}
+	real, err := os.OpenFile(path, flag, mode)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case flag&os.O_APPEND != 0:
+		return &faultyFile{real, f, &f.Left, f.Err}, nil
+	case flag&os.O_EXCL != 0 && f.Packing != nil:
+		return &slowFile{real, f.Packing}, nil
+	case flag&os.O_EXCL != 0 && f.PackErr != nil:
+		return &faultyFile{real, f, &f.PackLeft, f.PackErr}, nil
+	default:
+		return real, nil
+	}
+}
+
+func (f *Faulty) rename(from, to string) error {
+	if f.ReadOnly.Load() {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: syscall.EROFS}
+	}
+	if f.Renaming != nil {
+		if err := f.Renaming(from, to); err != nil {
+			return err
+		}
+	}
+	return os.Rename(from, to)
+}
+
+type faultyFile struct {
+	*os.File
+	disk *Faulty
+	left *int
+	err  error
+}
+
+func (f *faultyFile) Write(p []byte) (int, error) {
+	if f.disk.Full.Load() && f.left == &f.disk.Left {
+		n, err := f.File.Write(p[:min(f.disk.Tears, len(p)-1)])
+		return n, errors.Join(err, syscall.ENOSPC)
+	}
+	if *f.left >= len(p) {
+		*f.left -= len(p)
 		return f.File.Write(p)
 	}
-	n, err := f.File.Write(p[:f.Left])
+	n, err := f.File.Write(p[:*f.left])
 	if err != nil {
 		return n, err
 	}
-	f.Left = 0
-	if f.AfterFailed != nil {
-		if err := f.AfterFailed(f.Name()); err != nil {
+	*f.left = 0
+	if f.disk.AfterFailed != nil {
+		if err := f.disk.AfterFailed(f.Name()); err != nil {
 			return n, err
 		}
 	}
-	return n, f.Err
+	return n, f.err
 }
 
-func (f *Faulty) Truncate(size int64) error {
-	if f.NoTruncate {
+func (f *faultyFile) Truncate(size int64) error {
+	if f.disk.NoTruncate {
 		return fs.ErrPermission
 	}
 	return f.File.Truncate(size)
 }
 
-// NewFaulty is New for a file that fails.
-func NewFaulty(path string, o Options, faults *Faulty) (*Sink, error) {
-	f, err := open(path, DefaultMode)
-	if err != nil {
-		return nil, err
-	}
-	faults.File = f
-	return newSink(faults, o.Format)
+type slowFile struct {
+	*os.File
+	before func()
+}
+
+func (f *slowFile) Write(p []byte) (int, error) {
+	f.before()
+	return f.File.Write(p)
 }

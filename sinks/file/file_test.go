@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +18,15 @@ import (
 	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
 	"github.com/fapilog/fapilog/sinks/file"
+	"github.com/fapilog/fapilog/slogtest"
 )
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv("FILE_TEST_CHILD"); path != "" {
 		os.Exit(child(path))
+	}
+	if path := os.Getenv("FILE_TEST_OWNER"); path != "" {
+		os.Exit(owner(path))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -42,6 +47,17 @@ func read(t *testing.T, path string) string {
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
 	return string(data)
+}
+
+// linesWith returns the lines of a file that contain a text.
+func linesWith(t *testing.T, path, text string) (found []string) {
+	t.Helper()
+	for line := range strings.Lines(read(t, path)) {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
 }
 
 func openURI(t *testing.T, uri string) (sinks.Sink, error) {
@@ -91,9 +107,24 @@ func TestMalformedURIs(t *testing.T) {
 		"file:app.log?mode=0":        "parameter mode: not the permissions",
 		"file:app.log?format=pretty": "parameter format: not one of json, text",
 		"file:app.log?fromat=json":   "did you mean format",
-		"file:directory":             "directory",
-		"file:directory/":            "add the name of a file",
-		"file:plain/app.log":         "plain",
+
+		"file:app.log?max_size=100":                         "parameter max_size: less than 1KiB",
+		"file:app.log?max_size=1MiB&rotate=weekly":          "parameter rotate: neither daily nor hourly",
+		"file:app.log?rotate=10ms":                          "parameter rotate: neither",
+		"file:app.log?rotate=":                              "parameter rotate: neither",
+		"file:app.log?compress=gzip":                        "parameter compress: is for rotated files: set max_size or rotate",
+		"file:app.log?rotate=daily&compress=lzma":           "parameter compress: not one of none, gzip, zstd",
+		"file:app.log?max_backups=3":                        "parameter max_backups: is for rotated files",
+		"file:app.log?rotate=daily&max_backups=0":           "parameter max_backups: not an integer of 1 or more",
+		"file:app.log?max_age=30d":                          "parameter max_age: is for rotated files",
+		"file:app.log?rotate=daily&max_age=0s":              "parameter max_age: not more than zero",
+		"file:app.log?max_total_size=1GiB":                  "parameter max_total_size: is for rotated files",
+		"file:app.log?rotate=daily&max_total_size=0":        "parameter max_total_size: not more than zero",
+		"file:app.log?max_size=2MiB&max_total_size=1MiB":    "parameter max_total_size: less than max_size",
+		"file:app.log?max_age=1d&max_backups=2&fromat=json": "max_backups", // all at once
+		"file:directory":                                    "directory",
+		"file:directory/":                                   "add the name of a file",
+		"file:plain/app.log":                                "plain",
 	} {
 		_, err := openURI(t, uri)
 		require.ErrorContains(t, err, want, uri)
@@ -113,6 +144,20 @@ func TestNewChecksItsOptions(t *testing.T) {
 	require.ErrorContains(t, err, "mode")
 	_, err = file.New("", file.Options{})
 	require.Error(t, err)
+	for want, o := range map[string]file.Options{
+		"max_size: negative":            {MaxSize: -1},
+		"rotate: less than a second":    {Rotate: time.Millisecond},
+		"rotate: less":                  {Rotate: -time.Hour},
+		"compress: is for rotated":      {Compress: file.Gzip},
+		"compress: not one of":          {Compress: "lzma", MaxSize: 1},
+		"max_backups: negative":         {MaxSize: 1, MaxBackups: -1},
+		"max_age: negative":             {MaxSize: 1, MaxAge: -1},
+		"max_total_size: negative":      {MaxSize: 1, MaxTotalSize: -1},
+		"max_total_size: less than max": {MaxSize: 10, MaxTotalSize: 9},
+	} {
+		_, err = file.New(path, o)
+		require.ErrorContains(t, err, want)
+	}
 	_, err = os.Stat(path)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }
@@ -157,17 +202,55 @@ func TestFileThatEndsInTheMiddleOfALine(t *testing.T) {
 	}
 }
 
-func TestSteadyStateDoesNotAllocate(t *testing.T) {
-	s, err := file.New(filepath.Join(t.TempDir(), "app.log"), file.Options{})
-	require.NoError(t, err)
-	defer s.Close()
-	batch := []sinks.Event{event("one"), event("two")}
-	ctx := context.Background()
-	write := func() {
-		if err := s.Write(ctx, batch); err != nil {
-			t.Fatal(err)
+// What a batch costs does not depend on how many records it has.
+func TestRecordsDoNotAllocate(t *testing.T) {
+	cost := func(records int) float64 {
+		s, err := file.New(filepath.Join(t.TempDir(), "app.log"), file.Options{MaxSize: 1 << 30, Rotate: time.Hour})
+		require.NoError(t, err)
+		defer s.Close()
+		batch := slices.Repeat([]sinks.Event{event("one")}, records)
+		ctx := context.Background()
+		write := func() {
+			if err := s.Write(ctx, batch); err != nil {
+				t.Fatal(err)
+			}
 		}
+		write()
+		return testing.AllocsPerRun(100, write)
 	}
-	write()
-	require.Zero(t, testing.AllocsPerRun(100, write))
+	one := cost(1)
+	require.LessOrEqual(t, one, 4.0) // a stat
+	require.Equal(t, one, cost(1000))
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	for name, o := range map[string]file.Options{
+		"one file":     {},
+		"rotated":      {MaxSize: 4 << 10},
+		"many files":   {MaxSize: 1, Rotate: time.Second},
+		"closed first": {MaxSize: 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slogtest.TestSink(t, func(t *testing.T) slogtest.Subject {
+				dir := t.TempDir()
+				f := &file.Faulty{Left: 1 << 30, Tears: 9, CloseFirst: name == "closed first"}
+				sink, err := file.NewFaulty(filepath.Join(dir, "app.log"), o, f)
+				require.NoError(t, err)
+				full := func(full bool) func() { return func() { f.Full.Store(full) } }
+				readOnly := func(readOnly bool) func() { return func() { f.ReadOnly.Store(readOnly) } }
+				faults := []slogtest.Fault{{Name: "disk full", Begin: full(true), End: full(false), Want: slogtest.Hold}}
+				if o.MaxSize == 1 {
+					faults = append(faults, slogtest.Fault{
+						Name: "rotation fails", Begin: readOnly(true), End: readOnly(false), Want: slogtest.Hold,
+					})
+				}
+				return slogtest.Subject{Sink: sink, Faults: faults, Records: func() ([]map[string]any, error) {
+					text := joinedFiles(t, dir)
+					// What is torn is to be continued.
+					return slogtest.ParseJSON([]byte(text[:strings.LastIndexByte(text, '\n')+1]))
+				}}
+			})
+		})
+	}
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -88,6 +90,65 @@ func TestNamedPipe(t *testing.T) {
 	}
 	_, err := file.New(path, file.Options{})
 	require.ErrorContains(t, err, "a pipe or a socket")
+}
+
+// A file that follows a rotated one is like it, whatever the umask, and so is
+// what it is compressed to. One that follows a file that somebody else took away
+// is like one that is new.
+func TestPermissionsAfterRotation(t *testing.T) {
+	old := syscall.Umask(0o077)
+	defer syscall.Umask(old)
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "app.log")
+		require.NoError(t, os.WriteFile(path, []byte("old\n"), 0o600))
+		require.NoError(t, os.Chmod(path, 0o664))
+		owner := uint32(os.Getuid())
+		if owner == 0 {
+			owner = 12345
+			require.NoError(t, os.Chown(path, int(owner), int(owner)))
+		}
+		f := &file.Faulty{Left: 1 << 20}
+		s, err := file.NewFaulty(path, file.Options{MaxSize: 1, Compress: file.Gzip, Mode: 0o644}, f)
+		require.NoError(t, err)
+		// The successor is created by another attempt than the renaming.
+		f.Opening = func(_ string, flag int) error {
+			if flag&os.O_APPEND != 0 {
+				return syscall.EMFILE
+			}
+			return nil
+		}
+		require.Error(t, s.Write(context.Background(), numbered(0, 3)))
+		require.NoFileExists(t, path)
+		synctest.Wait()
+		f.Opening = nil
+		write(t, s, numbered(0, 3)...)
+		synctest.Wait()
+		files := append(rotatedFiles(t, dir), path)
+		require.Len(t, files, 4)
+		for _, path := range files {
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			require.Equal(t, fs.FileMode(0o664), info.Mode(), path)
+			require.Equal(t, owner, info.Sys().(*syscall.Stat_t).Uid, path)
+		}
+		require.NoError(t, os.Rename(path, path+".1"))
+		require.NoError(t, s.Probe(context.Background()))
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, fs.FileMode(0o600), info.Mode()) // 0644 without what the umask takes
+		require.NoError(t, s.Close())
+	})
+}
+
+// A device cannot be rotated.
+func TestRotationOfADevice(t *testing.T) {
+	t.Parallel()
+	_, err := file.New("/dev/null", file.Options{Rotate: time.Hour})
+	require.ErrorContains(t, err, "cannot be rotated: leave out max_size and rotate")
+	info, err := os.Stat("/dev/null")
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&fs.ModeDevice)
 }
 
 // A device has no size, and nothing can be cut off it.
