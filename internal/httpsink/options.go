@@ -1,0 +1,338 @@
+package httpsink
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/fapilog/fapilog/internal/compress"
+	"github.com/fapilog/fapilog/registry"
+)
+
+// The values of the parameter proxy that are not URLs.
+const (
+	ProxyEnv  = "env"
+	ProxyNone = "none"
+)
+
+// Options configure a client. The zero value of each field means its default.
+type Options struct {
+	// Sink is the name of the sink's package. Errors begin with it.
+	Sink string
+
+	// URL is http://host[:port][/path][?query] or https://..., without user
+	// information. It is sent as it is written. There is no default.
+	URL string
+
+	Username, Password string // of basic authentication, if one is not empty
+
+	// A bearer token is Token, in the file TokenFile, or in the environment
+	// variable TokenEnv; at most one of them.
+	Token     string
+	TokenFile string // read again when it has changed
+	TokenEnv  string // read by New
+
+	Header http.Header // sent with each request
+
+	Proxy string // ProxyEnv (default), ProxyNone, or a URL: http, https, socks5 or socks5h
+
+	CAFile            string // PEM; trusted instead of the system's authorities
+	CertFile, KeyFile string // PEM; client certificate, read again when they have changed
+
+	Compress string // of request bodies: a name of package compress; default none
+}
+
+// FromURI reads the user information and the parameters that all sinks on HTTP
+// have:
+//
+//	ca_file     PEM file with the authorities to trust instead of the system's
+//	cert_file   PEM file with a client certificate; with key_file
+//	key_file    PEM file with its key
+//	token_file  file with a bearer token
+//	token_env   environment variable with a bearer token
+//	headers     headers to add, as name=value,other=value
+//	proxy       env, none, or a URL (default env)
+//	compress    none, gzip or zstd (default none)
+//
+// scheme is http or https; the path is that of the URI.
+//
+// It rejects parameters (see [registry.URI.Reject]) for all that New would find
+// wrong, and so reads the files that they name.
+func FromURI(uri *registry.URI, scheme string) Options {
+	password, _ := uri.Password()
+	o := Options{
+		URL:       scheme + "://" + uri.Host + uri.EscapedPath(),
+		Username:  uri.User(),
+		Password:  password,
+		CAFile:    uri.Text("ca_file", ""),
+		CertFile:  uri.Text("cert_file", ""),
+		KeyFile:   uri.Text("key_file", ""),
+		TokenFile: uri.Text("token_file", ""),
+		TokenEnv:  uri.Text("token_env", ""),
+		Proxy:     uri.Text("proxy", ProxyEnv),
+		Compress:  uri.Enum("compress", compress.None, compress.Names()...),
+	}
+	for _, p := range uri.Pairs("headers") {
+		if o.Header == nil {
+			o.Header = make(http.Header)
+		}
+		if key := http.CanonicalHeaderKey(p.Key); o.Header[key] != nil {
+			uri.Reject("headers", "a header is there twice")
+		}
+		o.Header.Add(p.Key, p.Value)
+	}
+	for _, name := range []string{"ca_file", "cert_file", "key_file", "token_file", "token_env", "proxy"} {
+		if uri.Has(name) && uri.Text(name, "") == "" {
+			uri.Reject(name, "it is empty")
+		}
+	}
+	_, problems := o.load()
+	for _, p := range problems {
+		if p.name != "url" { // which is no parameter: New will tell
+			uri.Reject(p.name, p.reason)
+		}
+	}
+	return o
+}
+
+// An optionError is what is wrong with an option, under the name that it has as
+// a parameter.
+type optionError struct{ name, reason string }
+
+func (e *optionError) Error() string { return e.name + ": " + e.reason }
+
+// A loaded configuration is what New needs of the options.
+type loaded struct {
+	url    *url.URL
+	header http.Header
+	token  bearer
+	proxy  func(*http.Request) (*url.URL, error)
+	via    *url.URL // the proxy as it is now; nil: none
+	tls    *tls.Config
+	format *compress.Format
+}
+
+// load checks all options and reads the files. It connects to nothing.
+func (o *Options) load() (*loaded, []*optionError) {
+	var problems []*optionError
+	add := func(name string, err error) {
+		var e *optionError
+		switch {
+		case err == nil:
+		case errors.As(err, &e):
+			problems = append(problems, e)
+		default:
+			problems = append(problems, &optionError{name, err.Error()})
+		}
+	}
+	l := &loaded{tls: &tls.Config{MinVersion: tls.VersionTLS12}}
+	var err error
+	l.url, err = parseURL(o.URL)
+	add("url", err)
+	l.header, err = o.headers()
+	add("headers", err)
+	add("token_file", o.loadToken(&l.token))
+	if o.credentials() > 1 {
+		add(o.lastCredential(), errors.New("there are other credentials as well, in the URI, in another parameter or in the headers: leave all but one out"))
+	}
+	l.proxy, l.via, err = o.loadProxy(l.url)
+	add("proxy", err)
+	add("ca_file", o.loadAuthorities(l.tls))
+	add("cert_file", o.loadCertificate(l.tls))
+	l.format, err = compress.Lookup(o.Compress)
+	add("compress", err)
+	if l.url != nil && l.url.Scheme == "http" {
+		for _, file := range [][2]string{{"ca_file", o.CAFile}, {"cert_file", o.CertFile}, {"key_file", o.KeyFile}} {
+			if file[1] != "" {
+				add(file[0], errors.New("there is no TLS in http: write https"))
+			}
+		}
+	}
+	return l, problems
+}
+
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil && strings.Contains(text, ","):
+		return nil, errors.New("there is more than one host")
+	case err != nil: // it would show the whole
+		return nil, errors.New("it is malformed: write https://host/path")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("the scheme is neither http nor https")
+	case u.Hostname() == "":
+		return nil, errors.New("there is no host: write https://host/path")
+	case u.User != nil:
+		return nil, errors.New("it has user information: use Username and Password")
+	case u.Fragment != "":
+		return nil, errors.New("it has a fragment, which is not sent: write %23 for '#'")
+	}
+	if _, err := registry.Parse(text); err != nil {
+		return nil, errors.New("it has a character that must be percent-encoded, such as '@', a blank or a quotation mark")
+	}
+	return u, nil
+}
+
+// notConfigurable are headers that follow from the request.
+var notConfigurable = []string{"Content-Length", "Content-Encoding", "Transfer-Encoding", "Connection", "Host", "Trailer", "Upgrade", "Te", "Expect"}
+
+// headers returns the headers with canonical names.
+func (o *Options) headers() (http.Header, error) {
+	header := make(http.Header, len(o.Header)+4)
+	for name, values := range o.Header {
+		key := http.CanonicalHeaderKey(name)
+		switch {
+		case !isToken(name):
+			return header, errors.New("a name has a character that the name of a header cannot have")
+		case header[key] != nil:
+			return header, errors.New("a header is there twice")
+		case slices.Contains(notConfigurable, key):
+			return header, fmt.Errorf("%s cannot be chosen", key)
+		case slices.ContainsFunc(values, func(v string) bool { return !isHeaderValue(v) }):
+			return header, errors.New("a value has a line break or another control character")
+		}
+		header[key] = slices.Clone(values)
+	}
+	if header["User-Agent"] == nil {
+		header.Set("User-Agent", "fapilog")
+	}
+	return header, nil
+}
+
+// isToken reports whether s can be the name of a header (RFC 9110, 5.6.2).
+func isToken(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	})
+}
+
+func isHeaderValue(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
+}
+
+// credentials returns how many kinds of credentials there are.
+func (o *Options) credentials() int {
+	n := 0
+	for _, there := range []bool{o.Username != "" || o.Password != "", o.Token != "", o.TokenFile != "", o.TokenEnv != "", o.hasAuthorization()} {
+		if there {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *Options) hasAuthorization() bool {
+	for name := range o.Header {
+		if strings.EqualFold(name, "Authorization") {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *Options) lastCredential() string {
+	switch {
+	case o.TokenEnv != "":
+		return "token_env"
+	case o.TokenFile != "":
+		return "token_file"
+	case o.Token != "":
+		return "token"
+	default:
+		return "headers"
+	}
+}
+
+func (o *Options) loadToken(t *bearer) error {
+	switch {
+	case o.TokenFile != "":
+		t.file.path = o.TokenFile
+		if _, err := t.current(); err != nil {
+			return &optionError{"token_file", strings.TrimPrefix(err.Error(), "read token_file: ")}
+		}
+	case o.TokenEnv != "":
+		t.token = strings.TrimSpace(os.Getenv(o.TokenEnv))
+		if t.token == "" {
+			return &optionError{"token_env", "the environment variable that it names is not set"}
+		}
+		if err := checkToken(t.token); err != nil {
+			return &optionError{"token_env", err.Error()}
+		}
+	case o.Token != "":
+		t.token = o.Token
+		if err := checkToken(t.token); err != nil {
+			return &optionError{"token", err.Error()}
+		}
+	}
+	return nil
+}
+
+// fromEnvironment can be replaced by tests: the real one reads the environment
+// once per process.
+var fromEnvironment = http.ProxyFromEnvironment
+
+var errProxyFromEnvironment = errors.New("HTTP_PROXY or HTTPS_PROXY is not the URL of a proxy") // the original shows it
+
+func (o *Options) loadProxy(target *url.URL) (func(*http.Request) (*url.URL, error), *url.URL, error) {
+	switch o.Proxy {
+	case ProxyNone:
+		return nil, nil, nil
+	case "", ProxyEnv:
+		fromEnvironment := fromEnvironment
+		proxy := func(r *http.Request) (*url.URL, error) {
+			u, err := fromEnvironment(r)
+			if err != nil {
+				return nil, errProxyFromEnvironment
+			}
+			return u, nil
+		}
+		if target == nil {
+			return proxy, nil, nil
+		}
+		via, err := proxy(&http.Request{URL: target})
+		return proxy, via, err
+	}
+	u, err := url.Parse(o.Proxy)
+	if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+		return nil, nil, errors.New("neither env nor none nor a URL with the scheme http, https or socks5: write for example proxy=http://proxy:3128")
+	}
+	return http.ProxyURL(u), u, nil
+}
+
+func (o *Options) loadAuthorities(c *tls.Config) error {
+	if o.CAFile == "" {
+		return nil
+	}
+	text, err := readFile(o.CAFile)
+	if err != nil {
+		return err
+	}
+	c.RootCAs = x509.NewCertPool()
+	if !c.RootCAs.AppendCertsFromPEM(text) {
+		return errors.New("there is no certificate in it that is in PEM form")
+	}
+	return nil
+}
+
+func (o *Options) loadCertificate(c *tls.Config) error {
+	switch {
+	case o.CertFile == "" && o.KeyFile == "":
+		return nil
+	case o.CertFile == "":
+		return &optionError{"key_file", "it goes with cert_file, which is missing"}
+	case o.KeyFile == "":
+		return &optionError{"cert_file", "it goes with key_file, which is missing"}
+	}
+	pair := &keyPair{cert: watched{path: o.CertFile}, key: watched{path: o.KeyFile}}
+	if err := pair.load(); err != nil {
+		return err
+	}
+	c.GetClientCertificate = pair.certificate
+	return nil
+}

@@ -1,0 +1,173 @@
+package httpsink
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/fapilog/fapilog/sinks"
+)
+
+// The classes of answers that are no success.
+type class int
+
+const (
+	held      class = iota // an operator must act
+	retried                // the destination is not able to, for now
+	tooLarge               // the batch is
+	permanent              // the data is refused
+)
+
+// verdictOf returns what a status means that is none of success. What is known
+// to pass by itself is retried, what speaks of the data is refused, and
+// everything else keeps the data until an operator has looked.
+func verdictOf(status int) class {
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		return tooLarge
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		return permanent
+	case http.StatusRequestTimeout, http.StatusTooManyRequests,
+		// The request with the same idempotency key is still being processed
+		// (draft-ietf-httpapi-idempotency-key-header).
+		http.StatusConflict,
+		http.StatusMisdirectedRequest, // RFC 9110, 15.5.20: try another connection
+		http.StatusLocked,
+		http.StatusTooEarly, // RFC 8470, 5.2
+		499:                 // nginx: the request was broken off
+		return retried
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported, http.StatusVariantAlsoNegotiates,
+		http.StatusInsufficientStorage, http.StatusLoopDetected, http.StatusNotExtended,
+		http.StatusNetworkAuthenticationRequired:
+		return held
+	}
+	if status >= 500 && status <= 599 {
+		return retried
+	}
+	return held // 1xx, 2xx that are no success, 3xx, the rest of 4xx
+}
+
+// misconfigured are the texts of answers with the status 400 that speak of the
+// connection, not of the data, which would be refused record by record for them.
+var misconfigured = regexp.MustCompile(strings.Join([]string{
+	// nginx, src/http/ngx_http_special_response.c
+	`plain HTTP request was sent to HTTPS port`,
+	`No required SSL certificate was sent`,
+	`The SSL certificate error`,
+	`Request Header Or Cookie Too Large`,
+	// net/http, server.go
+	`Client sent an HTTP request to an HTTPS server`,
+	// Apache, modules/ssl/ssl_engine_kernel.c
+	`speaking plain HTTP to an SSL-enabled server port`,
+}, "|"))
+
+// Verdict returns nil if the status is one of success, and otherwise the error
+// for Write to return, with the verdict that it carries and the beginning of the
+// answer's text:
+//
+//	408, 409, 421, 423, 425, 429, 499, and 5xx but for those below: tried again,
+//	    if the answer has Retry-After, after that long, at most MaxRetryAfter
+//	413: sinks.TooLarge
+//	400, 422: sinks.Permanent, unless the answer is one of known servers that
+//	    speak of TLS or the headers
+//	all else, such as 3xx, 401, 403, 404, 501, 505, 507, 511: sinks.Hold
+func (r *Response) Verdict(success ...int) error {
+	if slices.Contains(success, r.Status) {
+		return nil
+	}
+	err := errors.New(r.text())
+	switch v := verdictOf(r.Status); {
+	case v == tooLarge:
+		return sinks.TooLarge(err)
+	case v == permanent && !misconfigured.Match(r.Body):
+		return sinks.Permanent(err)
+	case v == retried:
+		if d, ok := r.RetryAfter(); ok && d > 0 {
+			return sinks.RetryAfter(err, d)
+		}
+		return err // a wish for no wait at all is no reason to ask without end
+	default:
+		return sinks.Hold(err)
+	}
+}
+
+// text is the text of the error: what was answered, and what to do.
+func (r *Response) text() string {
+	text := fmt.Sprintf("%s: %s %s: answered %s", r.client.sink, r.method, r.client.where, statusText(r.Status))
+	switch {
+	case r.Status >= 200 && r.Status <= 299:
+		text += ", which is not among the codes of success"
+	case r.Status >= 300 && r.Status <= 399:
+		text += ": redirects are not followed: write the URL that it leads to"
+	}
+	if quote := r.Quote(); quote != "" {
+		text += ": " + quote
+	}
+	return text
+}
+
+func statusText(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
+}
+
+// maxQuote is how much of an answer is shown, in characters.
+const maxQuote = 200
+
+var tags = regexp.MustCompile(`(?s)<(style|script)\b.*?</(style|script)>|<[^<>]*>`)
+
+// Quote returns the beginning of the body, in one line, without secrets and the
+// tags of HTML.
+func (r *Response) Quote() string {
+	text := r.client.redact(string(r.Body))
+	if strings.Contains(r.Header.Get("Content-Type"), "html") {
+		text = tags.ReplaceAllString(text, " ")
+	}
+	text = oneLine(text)
+	if runes := []rune(text); len(runes) > maxQuote {
+		text = string(runes[:maxQuote]) + "..."
+	}
+	return text
+}
+
+// oneLine replaces everything that is not printable by blanks, of which there
+// is one at a time.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(s, " "), func(r rune) bool {
+		return unicode.IsSpace(r) || !unicode.IsPrint(r)
+	}), " ")
+}
+
+// MaxRetryAfter bounds what a destination may ask for.
+const MaxRetryAfter = time.Hour
+
+// RetryAfter returns what the header of that name says, between zero and
+// [MaxRetryAfter]. A date is compared with the time of the answer, by the
+// destination's clock if that is there. Anything malformed is as good as none.
+func (r *Response) RetryAfter() (time.Duration, bool) {
+	value := strings.TrimSpace(r.Header.Get("Retry-After"))
+	if value == "" {
+		return 0, false
+	}
+	if strings.Trim(value, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || seconds > int64(MaxRetryAfter/time.Second) {
+			return MaxRetryAfter, true
+		}
+		return time.Duration(seconds) * time.Second, true
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	now, err := http.ParseTime(r.Header.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(at.Sub(now), 0), MaxRetryAfter), true
+}
