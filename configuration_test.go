@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/docs"
 	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
 )
@@ -33,28 +34,12 @@ func readPage(t *testing.T) string {
 	return string(text)
 }
 
-// tableRows returns the cells of the rows of the table under a heading, without
-// those above the data.
-func tableRows(t *testing.T, page, heading string) (rows [][]string) {
+// tableRows returns the cells of the first table under a heading.
+func tableRows(t *testing.T, page, heading string) [][]string {
 	t.Helper()
-	_, section, found := strings.Cut(page, "\n"+heading+"\n")
-	require.True(t, found, "no heading %q", heading)
-	for line := range strings.Lines(section) {
-		line = strings.TrimSpace(line)
-		if !strings.HasPrefix(line, "|") {
-			if rows != nil {
-				break
-			}
-			continue
-		}
-		var cells []string
-		for cell := range strings.SplitSeq(strings.Trim(line, "|"), " | ") {
-			cells = append(cells, strings.Trim(cell, "` "))
-		}
-		rows = append(rows, cells)
-	}
-	require.Greater(t, len(rows), 2, "no table under %q", heading)
-	return rows[2:]
+	rows, err := docs.Table(page, heading)
+	require.NoError(t, err)
+	return rows
 }
 
 // trySink is a registry with a scheme "try" that has no parameters of its own.

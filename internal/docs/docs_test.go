@@ -16,6 +16,7 @@
 //	<!-- before: logger := slog.Default() -->  statements put before a fragment
 //	<!-- env: FAPILOG_SINKS=stdout A=b -->   the environment of a program
 //	<!-- build only: it never ends -->       a program that is not run
+//	<!-- file: examples/spool/sink.go -->    the whole of a file, which has tests of its own
 package docs_test
 
 import (
@@ -77,6 +78,8 @@ func TestBrokenSnippetsFail(t *testing.T) {
 		{"failing program", "", "package main\n\nimport \"os\"\n\nfunc main() { os.Exit(3) }", "exit status 3"},
 		{"failing program, not run", "build only: because", "package main\n\nimport \"os\"\n\nfunc main() { os.Exit(3) }", ""},
 		{"program that does not build", "build only: because", "package main\n\nfunc main() { x := 1 }", "declared and not used"},
+		{"file", "file: LICENSE", firstLine(t, "../../LICENSE"), "is not what LICENSE has"},
+		{"no such file", "file: nosuch.go", "x", "no such file"},
 		{"misspelt directive", "befor: x", "x := 1", "befor"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -97,6 +100,14 @@ func TestBrokenSnippetsFail(t *testing.T) {
 			}
 		})
 	}
+}
+
+func firstLine(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	require.NoError(t, err)
+	line, _, _ := strings.Cut(string(text), "\n")
+	return line
 }
 
 // The commands that the pages show, as far as they are ours: targets of make
@@ -205,7 +216,7 @@ func (b block) name() string { return fmt.Sprintf("%s:%d", filepath.Base(b.page)
 
 var (
 	comment    = regexp.MustCompile(`^\s*<!--\s*(.*?)\s*-->\s*$`)
-	directives = []string{"snippet", "before", "env", "build only"}
+	directives = []string{"snippet", "before", "env", "build only", "file"}
 )
 
 func blocksOf(t *testing.T, page string) []block {

@@ -67,10 +67,22 @@ func newChecker(t *testing.T) *checker {
 
 // check returns what is wrong with a snippet.
 func (c *checker) check(b block) error {
+	if b.directive == "file" {
+		return c.sameAsFile(b)
+	}
 	if strings.HasPrefix(firstCode(b.code), "package main") {
 		return c.runProgram(b)
 	}
 	return c.typeCheck(b)
+}
+
+// sameAsFile compares a snippet with the file that it shows.
+func (c *checker) sameAsFile(b block) error {
+	text, err := os.ReadFile(filepath.Join(c.root, filepath.FromSlash(b.argument)))
+	if err == nil && strings.TrimSpace(string(text)) != strings.TrimSpace(b.code) {
+		err = fmt.Errorf("%s: the snippet is not what %s has", b.name(), b.argument)
+	}
+	return err
 }
 
 // firstCode returns the code from the first line on that is no comment.
