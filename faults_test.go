@@ -437,3 +437,25 @@ func TestBatchLargerThanTheBuffer(t *testing.T) {
 		require.Equal(t, uint64(2000), st.Delivered)
 	})
 }
+
+// A destination that always says "now" is not asked without end.
+func TestRetryAfterNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		attempts := 0
+		out := open(t, fapilog.Config{Targets: []fapilog.Target{target("x", &memo{fault: func(context.Context, []sinks.Event) error {
+			if attempts++; attempts == 101 {
+				return nil
+			}
+			return sinks.RetryAfter(errors.New("busy"), 0)
+		}})}})
+		began := time.Now()
+		logN(out, 1)
+		for out.Stats().Sinks[0].Delivered == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		took := time.Since(began)
+		require.NoError(t, out.Close())
+		require.InDelta(t, time.Second, took, float64(20*time.Millisecond))
+	})
+}

@@ -16,7 +16,8 @@ import (
 func Permanent(err error) error { return verdict.New(verdict.Permanent, err, 0) }
 
 // RetryAfter says that the destination will take the batch after d, counted
-// from now. Unlike a plain error it does not lengthen the backoff.
+// from now; the least wait is 10 ms. Unlike a plain error it does not lengthen
+// the backoff.
 func RetryAfter(err error, d time.Duration) error { return verdict.New(verdict.Retry, err, d) }
 
 // TooLarge says that the batch exceeds a limit of the destination. It is split

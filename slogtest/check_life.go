@@ -76,27 +76,25 @@ func (r *run) checkEnded() error {
 }
 
 // checkHanging calls Probe and Write of a destination that does not answer.
+// Probe may succeed: it need not ask for more than a connection.
 func (r *run) checkHanging(s *opened, f Fault) error {
 	end := f.begin(r)
 	defer end()
-	call := func(what string, call func(context.Context) error) error {
+	call := func(what string, call func(context.Context) error) (err, broken error) {
 		ctx, cancel := context.WithTimeout(context.Background(), s.hanging)
 		defer cancel()
-		var err error
-		if broken := s.soonOf(what, func() error { err = call(ctx); return nil }); broken != nil {
-			return broken
-		}
-		if err == nil {
-			return fmt.Errorf("%s returned nil", what)
-		}
-		return nil
+		broken = s.soonOf(what, func() error { err = call(ctx); return nil })
+		return err, broken
 	}
 	b := writing(numbered("context", 3))
-	err := call("Write", func(ctx context.Context) error { return s.sink.Write(ctx, b.events) })
-	if _, ok := s.Sink.(sinks.Prober); ok && err == nil {
-		err = call("Probe", s.sink.Probe)
+	err, broken := call("Write", func(ctx context.Context) error { return s.sink.Write(ctx, b.events) })
+	if broken == nil && err == nil {
+		broken = errors.New("Write returned nil")
 	}
-	return err
+	if broken == nil {
+		_, broken = call("Probe", s.sink.Probe)
+	}
+	return broken
 }
 
 // soonOf is within for a call whose context has ended, or is about to.

@@ -65,8 +65,8 @@
 //     subjects that are Idempotent.
 //   - context: a call returns soon after its context has ended, and claims nothing
 //     that it has not done. Soon is 10 seconds. If the context had ended before
-//     the call, the error says nothing about the records or the destination; a
-//     fault that hangs ends with an error, of Probe as well.
+//     the call, the error says nothing about the records or the destination. With
+//     a fault that hangs, Write returns an error, and Probe returns.
 //   - probe: Probe finds a working destination usable, however often it is asked,
 //     and writes nothing. It is for a [sinks.Prober].
 //   - close: Close returns nil, also a second time, and leaves a sink that does not

@@ -328,12 +328,6 @@ var brokenSinks = []broken{
 		also: []string{"verdicts"}, // it is the wrong one
 	},
 	{
-		name: "finds usable what hangs",
-		rule: "context",
-		says: `fault "hangs": Probe returned nil`,
-		open: of(hooks{probe: func(*memory) error { return nil }}),
-	},
-	{
 		name: "tires of probes",
 		rule: "probe",
 		says: "time 4: memory: too many probes",

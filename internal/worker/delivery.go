@@ -239,11 +239,17 @@ func (w *Worker) postpone(a answer) {
 	}
 	w.todo.failures++
 	w.fail(Retrying, a.err)
-	if !a.told {
+	if a.told {
+		a.after = max(a.after, leastWait)
+	} else {
 		a.after = w.o.Backoff.after(w.todo.failures)
 	}
 	w.wait(a.after, a.told)
 }
+
+// leastWait keeps a destination that always says "now" from being asked without
+// end.
+const leastWait = 10 * time.Millisecond
 
 // hold notes that an operator must act, and waits for that.
 func (w *Worker) hold(err error) {

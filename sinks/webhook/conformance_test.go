@@ -38,6 +38,7 @@ func TestConformance(t *testing.T) {
 						server.Fault("token", slogtest.Answer{Status: 401, Body: o.Password + o.Token}, slogtest.Hold),
 						server.Fault("moved", slogtest.Answer{Status: 308, Header: http.Header{"Location": {"/secret-path"}}}, slogtest.Hold),
 						server.Fault("cut before", slogtest.Answer{Trouble: slogtest.CutBefore}, slogtest.Retry),
+						server.Fault("no answer", slogtest.Answer{Trouble: slogtest.Stall}, slogtest.Retry),
 						server.Fault("answer lost", slogtest.Answer{Trouble: slogtest.CutAfter}, slogtest.Retry),
 						server.Fault("no HTTP", slogtest.Answer{Trouble: slogtest.Malformed}, slogtest.Retry),
 						server.Fault("endless error", slogtest.Answer{Status: 500, Trouble: slogtest.Endless}, slogtest.Retry),
