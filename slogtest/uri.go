@@ -123,13 +123,13 @@ func (s *uriSuite) checkUnknown() error {
 	if err != nil {
 		return err
 	}
+	if uri.Host != "" {
+		return s.checkConnects(uri.Host)
+	}
 	if local, err := uri.LocalPath(); err == nil {
 		return s.checkFile(local)
 	}
-	if uri.Host == "" {
-		return s.expectNamed(s.text, unknown)
-	}
-	return s.checkConnects(uri.Host)
+	return s.expectNamed(s.text, unknown)
 }
 
 // expectNamed opens a URI with an unknown parameter.
