@@ -143,9 +143,8 @@ func (b *Buffer) Break() { b.pos = 0 }
 func (b *Buffer) Forget() { b.torn = b.torn[:0] }
 
 // Flush writes the lines to w, in one write unless w takes less than that (see
-// also Atomic). It
-// returns the number of bytes written, and the error that the sink is to
-// return, in which verdict was applied to the error of w.
+// also Atomic). It returns the number of bytes written, and the error that the
+// sink is to return, in which verdict was applied to the error of w.
 func (b *Buffer) Flush(w io.Writer, verdict func(error) error) (n int, err error) {
 	if len(b.text) > 1 {
 		n, err = b.write(w)

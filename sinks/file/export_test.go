@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // A Faulty is a disk with real files, which can be full.
@@ -21,7 +22,9 @@ type Faulty struct {
 	Packing  func() // called before each write to such a file; nil: nothing
 
 	Opening    func(path string, flag int) error // what happens when a file is opened; nil: nothing
+	Opened     func(log *os.File)                // called with each log that is opened; nil: nothing
 	Renaming   func(from, to string) error       // what happens when one is renamed
+	TimesErr   error                             // of setting the time of a file
 	CloseFirst bool                              // as where files that are open cannot be renamed
 
 	Full     atomic.Bool // writes to a log get Tears bytes out, and fail with ENOSPC, whatever Left is
@@ -35,7 +38,7 @@ func (f *Faulty) Name() string { return f.Path }
 // NewFaulty is New for a disk that fails.
 func NewFaulty(path string, o Options, f *Faulty) (*Sink, error) {
 	f.Path = path
-	return newSink(path, o, system{open: f.open, rename: f.rename, closeFirst: f.CloseFirst})
+	return newSink(path, o, system{open: f.open, rename: f.rename, chtimes: f.chtimes, closeFirst: f.CloseFirst})
 }
 
 func (f *Faulty) open(path string, flag int, mode fs.FileMode) (handle, error) {
@@ -50,6 +53,9 @@ func (f *Faulty) open(path string, flag int, mode fs.FileMode) (handle, error) {
 	}
 	switch {
 	case flag&os.O_APPEND != 0:
+		if f.Opened != nil {
+			f.Opened(real)
+		}
 		return &faultyFile{real, f, &f.Left, f.Err}, nil
 	case flag&os.O_EXCL != 0 && f.Packing != nil:
 		return &slowFile{real, f.Packing}, nil
@@ -70,6 +76,13 @@ func (f *Faulty) rename(from, to string) error {
 		}
 	}
 	return os.Rename(from, to)
+}
+
+func (f *Faulty) chtimes(path string, atime, mtime time.Time) error {
+	if f.TimesErr != nil {
+		return &os.PathError{Op: "chtimes", Path: path, Err: f.TimesErr}
+	}
+	return os.Chtimes(path, atime, mtime)
 }
 
 type faultyFile struct {

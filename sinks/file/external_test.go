@@ -59,6 +59,33 @@ func TestFileThatIsDeleted(t *testing.T) {
 	require.NoError(t, s.Close())
 }
 
+// While the path leads nowhere, nothing is written to the file that it led to,
+// which may be gone for good.
+func TestPathThatLeadsNowhere(t *testing.T) {
+	t.Parallel()
+	for _, o := range []file.Options{{}, {MaxSize: 1 << 20}} {
+		for what, replace := range map[string]func(dir string) error{
+			"file": func(dir string) error { return os.WriteFile(dir, nil, 0o600) },
+			"loop": func(dir string) error { return os.Symlink(filepath.Base(dir), dir) },
+		} {
+			dir := filepath.Join(t.TempDir(), "logs")
+			path := filepath.Join(dir, "app.log")
+			s, err := file.New(path, o)
+			require.NoError(t, err)
+			write(t, s, numbered(0, 1)...)
+			require.NoError(t, os.Rename(dir, dir+".old"))
+			require.NoError(t, replace(dir))
+			require.ErrorContains(t, s.Probe(context.Background()), path, what)
+			require.ErrorContains(t, s.Write(context.Background(), numbered(1, 2)), path, what)
+			require.NoError(t, os.Remove(dir))
+			write(t, s, numbered(1, 2)...)
+			require.NoError(t, s.Close())
+			require.Equal(t, joined(numbered(0, 1)...), read(t, filepath.Join(dir+".old", "app.log")))
+			require.Equal(t, joined(numbered(1, 2)...), read(t, path))
+		}
+	}
+}
+
 // A file that is emptied has its next line at the beginning. What it has does
 // not count for its size any more.
 func TestFileThatIsTruncated(t *testing.T) {

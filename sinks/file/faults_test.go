@@ -171,6 +171,34 @@ func TestFileOfTwoPrograms(t *testing.T) {
 	}
 }
 
+// Two sinks share a file on a disk that is full. The one that can write first
+// when there is room again does not run into what the other has torn.
+func TestFullDiskUnderASharedFile(t *testing.T) {
+	t.Parallel()
+	one, two, three := event("one"), event("two"), event("three")
+	for cut := range len(two.JSON()) {
+		s, f := faulty(t)
+		g := &file.Faulty{Err: syscall.ENOSPC, Left: 1 << 20}
+		other, err := file.NewFaulty(f.Path, file.Options{}, g)
+		require.NoError(t, err)
+		write(t, other, one)
+		f.Left = len(one.JSON()) + cut
+		left := attempt(t, s, []sinks.Event{one, two})
+		require.Len(t, left, 1)
+		g.Left = 0
+		require.Len(t, attempt(t, other, []sinks.Event{three}), 1)
+		f.Left, g.Left = 1<<20, 1<<20
+		require.Empty(t, attempt(t, other, []sinks.Event{three}))
+		require.Empty(t, attempt(t, s, left))
+		torn := ""
+		if cut > 0 {
+			torn = string(two.JSON()[:cut]) + "\n"
+		}
+		require.Equal(t, joined(one, one)+torn+joined(three, two), read(t, f.Path), "cut at %d", cut)
+		require.NoError(t, other.Close())
+	}
+}
+
 // A file that was emptied while a line was torn begins with a whole line.
 func TestFileThatIsEmptied(t *testing.T) {
 	t.Parallel()

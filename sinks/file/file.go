@@ -41,11 +41,11 @@
 // that is larger than max_size gets a file of its own, and the newline that ends
 // what a killed program has left does not count. With rotate, the first
 // record of a period begins a new file, so a program that logs nothing has no
-// empty files; the periods are counted from midnight UTC: daily (24h) is a day,
-// hourly (1h) an hour, 168h or 7d a week from Monday. The period of a file is
-// that of the last write to it: a program that is started again in the same period
-// goes on with the file. If the clock is set back, the file is written on until
-// the next period begins.
+// empty files; the periods are counted in UTC, from midnight of a Monday long ago:
+// daily (24h) is a day, hourly (1h) an hour, 168h or 7d a week from Monday, and 5h
+// begins at other hours each day. The period of a file is that of the last write
+// to it: a program that is started again in the same period goes on with the file.
+// If the clock is set back, the file is written on until the next period begins.
 //
 // A rotated file has the time of the last write to it, in UTC and milliseconds,
 // in its name, and stays in the directory: app.log becomes
@@ -61,7 +61,8 @@
 // is written, and after each rotation: first those that max_backups and max_age
 // exclude are deleted, then what is left is compressed, oldest first, then the
 // oldest are deleted until all are within max_total_size. Age is by the time in
-// the name. Only regular files that are named exactly as above are touched. A file
+// the name, or of the last change if the clock was set back and that time has not
+// come yet. Only regular files that are named exactly as above are touched. A file
 // is compressed under a name that begins with a dot, .app-20261121T235959.998Z.log.gz.tmp,
 // and takes the place of the original when it is on the disk. Closing the sink
 // interrupts that; what is left is done when it is opened again. While the disk is
@@ -73,9 +74,10 @@
 // it has open. If the file was renamed or deleted, or a symbolic link now points
 // elsewhere, it opens the path anew, and creates it if need be, with the mode of
 // the URI. If the file was emptied, it goes on at its beginning. So logrotate
-// needs no signal and no script: nocreate is best, create and copytruncate work;
-// with copytruncate, what is written between the copy and the truncation is lost,
-// as always.
+// needs no signal and no script: nocreate is best, create and copytruncate work.
+// With compress, delaycompress leaves a batch that is being written the time to
+// end. With copytruncate, what is written between the copy and the truncation is
+// lost, as always.
 //
 // # Several programs
 //
@@ -112,7 +114,8 @@
 // given up, or the file was renamed, or the sink is closed, the piece is cut off
 // the end of the file. If another program has written to the file in between,
 // nothing can be continued or cut off: then a newline ends the piece, and the
-// record is written again.
+// record is written again. A program that shares the file and had no failure of
+// its own does not look for such a piece, and may run into it.
 //
 // What goes wrong with compressing and deleting rotated files holds no record up.
 // It is a warning ([sinks.Warn]) with the next batch, or an error of Close, and
@@ -162,7 +165,7 @@ type Options struct {
 	Mode   fs.FileMode // permissions of the file if it is created, before umask; default DefaultMode
 
 	MaxSize int64         // bytes that a file does not exceed, unless a single line does; default: no limit
-	Rotate  time.Duration // length of the periods, from midnight UTC, that each get a file; a second or more; default: no periods
+	Rotate  time.Duration // length of the periods, in UTC, that each get a file; a second or more; default: no periods
 
 	// For rotated files. They need MaxSize or Rotate.
 	Compress     Compression   // default None

@@ -112,19 +112,18 @@ func (k *keeper) look(s series) {
 }
 
 // expire deletes what is too old or too many, and returns the rest.
-func (k *keeper) expire(s series, all []rotated) []rotated {
-	n := 0
-	if k.options.MaxBackups > 0 {
-		n = max(len(all)-k.options.MaxBackups, 0)
-	}
-	if k.options.MaxAge > 0 {
-		for since := time.Now().Add(-k.options.MaxAge); n < len(all) && all[n].stamp.Before(since); n++ {
+func (k *keeper) expire(s series, all []rotated) (rest []rotated) {
+	now := time.Now()
+	for i, r := range all {
+		tooMany := k.options.MaxBackups > 0 && i < len(all)-k.options.MaxBackups
+		tooOld := k.options.MaxAge > 0 && r.last(now).Before(now.Add(-k.options.MaxAge))
+		if tooMany || tooOld {
+			k.drop(s, r)
+		} else {
+			rest = append(rest, r)
 		}
 	}
-	for _, r := range all[:n] {
-		k.drop(s, r)
-	}
-	return all[n:]
+	return rest
 }
 
 // shrink deletes the oldest files until the rest is small enough.
@@ -208,7 +207,7 @@ func (k *keeper) pack(from, to string) (size int64, err error) {
 	defer func() {
 		err = errors.Join(err, out.Close())
 		if err == nil {
-			err = os.Chtimes(to, time.Time{}, info.ModTime())
+			k.troubles.add(k.sys.keepTime(to, info))
 		}
 	}()
 	k.troubles.add(inherit(out, info))

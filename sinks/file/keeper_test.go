@@ -177,6 +177,28 @@ func TestRetention(t *testing.T) {
 	}
 }
 
+// Where the clock was wrong for a while, all names after that have times that
+// have not come yet. Their files are deleted when they are too old all the same.
+func TestAgeAfterTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		const day = 24 * time.Hour
+		for i, ago := range []time.Duration{-99 * 365 * day, 40 * day, 31 * day, 29 * day} {
+			name := fmt.Sprintf("app-20990101T000000.%03dZ.log", i)
+			plant(t, dir, name, "text\n")
+			require.NoError(t, os.Chtimes(filepath.Join(dir, name), time.Time{}, time.Now().Add(-ago)))
+		}
+		plant(t, dir, stamped(31*day), "text\n") // modified a moment ago
+		s, err := file.New(filepath.Join(dir, "app.log"), file.Options{Rotate: time.Hour, MaxAge: 30 * day})
+		require.NoError(t, err)
+		write(t, s, numbered(0, 1)...)
+		synctest.Wait()
+		require.NoError(t, s.Close())
+		require.Equal(t, []string{"app-20990101T000000.000Z.log", "app-20990101T000000.003Z.log", "app.log"}, names(t, dir))
+	})
+}
+
 // Each parameter of a URI does what it says.
 func TestParametersOfRetention(t *testing.T) {
 	t.Parallel()
@@ -364,6 +386,51 @@ func TestManyErrors(t *testing.T) {
 		require.Len(t, *said, 17)
 		require.Regexp(t, `^file: \d+ more errors`, (*said)[16])
 		require.NoError(t, s.Close())
+	})
+}
+
+// Where there is no room for one file more, there may be again when the oldest
+// is deleted.
+func TestNoRoomForTheNextFile(t *testing.T) {
+	t.Parallel()
+	for _, closeFirst := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "app.log")
+			f := &file.Faulty{Left: 1 << 20, CloseFirst: closeFirst}
+			s, err := file.NewFaulty(path, file.Options{MaxSize: 1, MaxBackups: 2}, f)
+			require.NoError(t, err)
+			write(t, s, numbered(0, 3)...)
+			synctest.Wait()
+			require.Len(t, names(t, dir), 3)
+			f.Opening = func(_ string, flag int) error {
+				if flag&os.O_CREATE != 0 && len(names(t, dir)) >= 3 {
+					return syscall.ENOSPC // no inodes
+				}
+				return nil
+			}
+			require.Len(t, attempt(t, s, numbered(3, 4)), 1)
+			synctest.Wait()
+			require.Empty(t, attempt(t, s, numbered(3, 4)))
+			require.NoError(t, s.Close())
+			require.Equal(t, joined(numbered(1, 4)...), joinedFiles(t, dir))
+		})
+	}
+}
+
+// Where a file cannot be given a time, it is compressed all the same.
+func TestTimesThatCannotBeSet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		f := &file.Faulty{Left: 1 << 20, TimesErr: syscall.EPERM}
+		s, err := file.NewFaulty(filepath.Join(dir, "app.log"), file.Options{MaxSize: 1, Compress: file.Gzip}, f)
+		require.NoError(t, err)
+		write(t, s, numbered(0, 2)...)
+		synctest.Wait()
+		require.ErrorIs(t, s.Close(), syscall.EPERM)
+		require.Equal(t, []string{"app-20000101T000000.000Z.log.gz", "app.log"}, names(t, dir))
+		require.Equal(t, joined(numbered(0, 2)...), unpackedFiles(t, dir))
 	})
 }
 

@@ -12,17 +12,23 @@ func lock(f handle, exclusive bool) bool {
 	if exclusive {
 		how = unix.LOCK_EX
 	}
+	return flock(f, how) != unix.EWOULDBLOCK
+}
+
+func unlock(f handle) { _ = flock(f, unix.LOCK_UN) }
+
+func flock(f handle, how int) (err error) {
 	c, err := f.SyscallConn()
 	if err != nil {
-		return true
+		return err
 	}
-	free := true
-	_ = c.Control(func(fd uintptr) { // an error: the file is closed, which the write will say
-		err := unix.EINTR
+	// Of an error of Control, which says that the file is closed, the write
+	// will speak.
+	_ = c.Control(func(fd uintptr) {
+		err = unix.EINTR
 		for err == unix.EINTR {
-			err, _ = unix.Flock(int(fd), how|unix.LOCK_NB).(unix.Errno)
+			err = unix.Flock(int(fd), how|unix.LOCK_NB)
 		}
-		free = err != unix.EWOULDBLOCK
 	})
-	return free
+	return err
 }

@@ -13,14 +13,27 @@ func lock(f handle, exclusive bool) bool {
 	if exclusive {
 		flags |= windows.LOCKFILE_EXCLUSIVE_LOCK
 	}
+	return control(f, func(h windows.Handle, at *windows.Overlapped) error {
+		return windows.LockFileEx(h, flags, 0, 1, 0, at)
+	}) != windows.ERROR_LOCK_VIOLATION
+}
+
+// unlock is for the moment that the system may take after the file is closed.
+func unlock(f handle) {
+	_ = control(f, func(h windows.Handle, at *windows.Overlapped) error {
+		return windows.UnlockFileEx(h, 0, 1, 0, at)
+	})
+}
+
+func control(f handle, call func(h windows.Handle, at *windows.Overlapped) error) (err error) {
 	c, err := f.SyscallConn()
 	if err != nil {
-		return true
+		return err
 	}
-	free := true
-	_ = c.Control(func(fd uintptr) { // an error: the file is closed, which the write will say
-		at := windows.Overlapped{OffsetHigh: 1<<31 - 1}
-		free = windows.LockFileEx(windows.Handle(fd), flags, 0, 1, 0, &at) != windows.ERROR_LOCK_VIOLATION
+	// Of an error of Control, which says that the file is closed, the write
+	// will speak.
+	_ = c.Control(func(fd uintptr) {
+		err = call(windows.Handle(fd), &windows.Overlapped{OffsetHigh: 1<<31 - 1})
 	})
-	return free
+	return err
 }

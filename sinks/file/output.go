@@ -31,6 +31,7 @@ type output struct {
 	// with the torn line in lines, if there is one, or with a newline.
 	size   int64
 	unsure bool
+	failed bool // the last write
 
 	inLine bool // the next write is for the line that the file ends with
 
@@ -73,14 +74,17 @@ func (o *output) ready() error {
 			if err := o.reopen(); err != nil {
 				return err
 			}
+		case err != nil && !errors.Is(err, fs.ErrPermission):
+			// The path leads nowhere, and the file that is open may be lost. A
+			// program may have given up the right to look into the directory,
+			// though.
+			return fmt.Errorf("file: %w", err)
 		case !o.locked:
 			if !o.claim() {
 				return o.inUse()
 			}
 			// Look again: it may have been rotated before the lock was had.
 		default:
-			// Other errors do not matter: a program may have given up the right
-			// to look into the directory.
 			if err == nil && o.plain && info.Size() != o.size {
 				o.changed(info.Size())
 			}
@@ -147,7 +151,7 @@ func (o *output) take(f handle, info fs.FileInfo) error {
 	}
 	old, wasLocked := o.file, o.locked
 	o.file, o.info, o.plain, o.locked, o.renamed = f, info, plain, false, nil
-	o.size, o.unsure, o.inLine = info.Size(), true, false
+	o.size, o.unsure, o.failed, o.inLine = info.Size(), true, false, false
 	o.last = time.Time{}
 	if o.size > 0 {
 		o.last = info.ModTime()
@@ -161,7 +165,10 @@ func (o *output) take(f handle, info fs.FileInfo) error {
 	return nil
 }
 
+// closed unlocks and closes a file. Closing alone may leave the lock: a child that
+// the program is about to start has the file open, too, for a moment.
 func closed(path string, f handle) error {
+	unlock(f)
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("file: close %s: %w", path, err)
 	}
@@ -183,6 +190,7 @@ func (o *output) close() error {
 func (o *output) put(p []byte) (n int, err error) {
 	n, err = o.file.Write(p)
 	o.size += int64(n)
+	o.failed = err != nil
 	if n > 0 {
 		o.unsure = false // the file ends with what was written
 		o.inLine = p[n-1] != '\n'
@@ -199,6 +207,11 @@ func (o *output) put(p []byte) (n int, err error) {
 // of the line that the file ends with.
 func (o *output) mend() {
 	o.inLine = false
+	if o.failed && o.lines.Torn() == 0 {
+		// What failed here, as on a full disk, may have torn a line of a sink
+		// that shares the file.
+		o.unsure = true
+	}
 	switch {
 	case o.lines.Torn() == 0 && !o.unsure:
 	case !o.plain || o.ours() && o.lines.Continues() && o.continuesHere():

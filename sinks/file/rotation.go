@@ -96,6 +96,8 @@ func (o *output) rotate() error {
 	}
 	o.newest, o.renamed = stamp, info
 	if err := o.reopen(); err != nil {
+		// If there is no room for one file more, there may be one too many now.
+		o.keeper.tidy(o.series)
 		return err
 	}
 	if !o.locked {

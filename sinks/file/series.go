@@ -85,10 +85,20 @@ func isFree(path string) (bool, error) {
 // A rotated is what there is of one rotated file. More than the plain file or
 // one that is compressed is what a killed program left.
 type rotated struct {
-	stamp  time.Time
-	plain  string   // name of the file that is not compressed, or ""
-	packed []string // names of compressed ones
-	size   int64    // of all
+	stamp    time.Time
+	plain    string    // name of the file that is not compressed, or ""
+	packed   []string  // names of compressed ones
+	size     int64     // of all
+	modified time.Time // the latest of all
+}
+
+// last returns when a line was begun last. Once the clock was set back, the
+// times in names, which are to be in order, may not have come yet.
+func (r rotated) last(now time.Time) time.Time {
+	if r.stamp.After(now) {
+		return r.modified
+	}
+	return r.stamp
 }
 
 func (r rotated) names() []string {
@@ -127,6 +137,9 @@ func (s series) list() (all []rotated, temporaries []string, err error) {
 		}
 		r := &all[len(all)-1]
 		r.size += info.Size()
+		if info.ModTime().After(r.modified) {
+			r.modified = info.ModTime()
+		}
 		if packed {
 			r.packed = append(r.packed, e.Name())
 		} else {

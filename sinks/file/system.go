@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // handle is what the sink needs of an [os.File].
@@ -27,8 +28,9 @@ type handle interface {
 // A system is what can fail when files are opened and renamed, so that tests
 // can make it fail.
 type system struct {
-	open   func(path string, flag int, mode fs.FileMode) (handle, error)
-	rename func(from, to string) error
+	open    func(path string, flag int, mode fs.FileMode) (handle, error)
+	rename  func(from, to string) error
+	chtimes func(path string, atime, mtime time.Time) error
 
 	// closeFirst says that a file that is open cannot be renamed.
 	closeFirst bool
@@ -43,6 +45,7 @@ var realSystem = system{
 		return f, nil
 	},
 	rename:     os.Rename,
+	chtimes:    os.Chtimes,
 	closeFirst: runtime.GOOS == "windows",
 }
 
@@ -72,6 +75,15 @@ func (sys system) openLog(path string, mode fs.FileMode) (handle, fs.FileInfo, e
 		return nil, nil, fmt.Errorf("file: %w", errors.Join(err, f.Close()))
 	}
 	return f, info, nil
+}
+
+// keepTime gives a file the time of the one that it is made of. As with inherit,
+// an error is not worth failing for.
+func (sys system) keepTime(path string, from fs.FileInfo) error {
+	if err := sys.chtimes(path, time.Time{}, from.ModTime()); err != nil {
+		return fmt.Errorf("file: set time: %w", err)
+	}
+	return nil
 }
 
 // inherit gives a new file the permissions of the one that it follows, and its

@@ -82,6 +82,45 @@ func TestFileThatMustNotBeRead(t *testing.T) {
 	require.Equal(t, "torn\n"+joined(event("one")), read(t, path))
 }
 
+// A program that has given up the right to look into the directory goes on with
+// the file.
+func TestDirectoryThatMustNotBeEntered(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() == 0 {
+		t.Skip("the superuser may enter every directory")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.log")
+	s, err := file.New(path, file.Options{})
+	require.NoError(t, err)
+	write(t, s, numbered(0, 1)...)
+	require.NoError(t, os.Chmod(dir, 0))
+	write(t, s, numbered(1, 2)...)
+	require.NoError(t, os.Chmod(dir, 0o700))
+	require.NoError(t, s.Close())
+	require.Equal(t, joined(numbered(0, 2)...), read(t, path))
+}
+
+// A child that the program is about to start has all files open for a moment.
+// It does not keep the lock of one that is closed, or a program that opens its
+// log anew would find it in use now and then.
+func TestLockOfAFileThatIsClosed(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "app.log")
+	f := &file.Faulty{Left: 1 << 20, Opened: func(log *os.File) {
+		fd, err := syscall.Dup(int(log.Fd())) // as the child has it
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, syscall.Close(fd)) })
+	}}
+	for i := range 3 {
+		s, err := file.NewFaulty(path, file.Options{MaxSize: 1 << 20}, f)
+		require.NoError(t, err)
+		write(t, s, numbered(i, i+1)...)
+		require.NoError(t, s.Close())
+	}
+	require.Equal(t, joined(numbered(0, 3)...), read(t, path))
+}
+
 func TestNamedPipe(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "pipe")
