@@ -41,11 +41,14 @@ const (
 	keepError  = 16 << 10 // kept in any case: it may be an error, in which secrets are looked for
 )
 
-// A Client sends requests to one destination. Do and Probe are for one
-// goroutine at a time.
+// A Client sends requests to one destination. Do, Probe and the methods of
+// answers are for one goroutine at a time.
 //
 // It is a transport without an http.Client around it: there are no redirects to
 // follow and no cookies to keep, and errors do not have the URL in front.
+//
+// One line of net/http cannot be kept from package log: the one about an answer
+// that arrives on a connection with HTTP/1 after no request.
 type Client struct {
 	sink      string // name for errors
 	url       *url.URL
@@ -56,6 +59,7 @@ type Client struct {
 	token     bearer
 	format    func() *Body
 	secrets   []*registry.URI // that redact what does not change
+	renew     bool            // the next request gets a new connection
 
 	closing context.Context // ended by Close, ends dials and connections
 	close   context.CancelFunc
@@ -149,7 +153,7 @@ type Request struct {
 type Response struct {
 	Status int
 	Header http.Header
-	Body   []byte // as much as was wanted, or at most 16 KiB
+	Body   []byte // as much as was wanted, or at most 16 KiB; to be shown with Quote only
 	Err    error  // why Body is not the whole, if any of it was wanted
 
 	client *Client
@@ -163,19 +167,27 @@ type Response struct {
 // Where a connection that was used before turns out to be closed, net/http
 // sends the request again on a new one by itself, unless some of it may have
 // been processed. If the request has the header Idempotency-Key, it does so in
-// that case, too.
+// that case, too. After a request without an answer the next one gets a new
+// connection.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	req, err := c.request(ctx, r)
 	if err != nil {
 		return nil, c.fail(r.Method, err)
 	}
+	if c.renew {
+		c.transport.CloseIdleConnections()
+		c.renew = false
+	}
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
+		c.renew = true // with HTTP/2, the connection is still there
 		return nil, c.fail(r.Method, fmt.Errorf("no answer: %w", err))
 	}
 	defer resp.Body.Close()
 	answer := &Response{Status: resp.StatusCode, Header: resp.Header, client: c, method: r.Method}
-	answer.read(resp.Body, r.Keep)
+	if resp.StatusCode != http.StatusSwitchingProtocols { // whose body is the connection: no context ends a Read of it
+		answer.read(resp.Body, r.Keep)
+	}
 	return answer, nil
 }
 
@@ -367,10 +379,15 @@ func (c *Client) redact(s string) string {
 	return s
 }
 
+// maxErrorText is how much of an error of net/http is shown, in characters: it
+// quotes what it does not understand, which may be as long as headers may be.
+const maxErrorText = 500
+
 // redactError returns an error with the text that is left, in one line, that
 // is what err is.
 func (c *Client) redactError(err error) error {
-	return &redactedError{oneLine(c.redact(err.Error())), func(target error) bool { return errors.Is(err, target) }}
+	text := shorten(oneLine(c.redact(err.Error())), maxErrorText)
+	return &redactedError{text, func(target error) bool { return errors.Is(err, target) }}
 }
 
 // A redactedError does not give its cause away, whose fields may have what was

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/fapilog/fapilog/sinks"
 )
@@ -33,8 +34,16 @@ func (w *watched) changed() (bool, error) {
 	}
 	same := w.info != nil && os.SameFile(info, w.info) && info.Size() == w.info.Size() && info.ModTime().Equal(w.info.ModTime())
 	w.info = info
+	if time.Since(info.ModTime()) < settled {
+		w.info = nil
+	}
 	return !same, nil
 }
+
+// settled is how old a file has to be to be known by its time: before that, it
+// may be written to again without a change of the time, which some file systems
+// count in steps of 2 s.
+const settled = 3 * time.Second
 
 // maxFile bounds the size of a file with credentials, in bytes: what is larger
 // is not what it should be, or never ends.
@@ -43,6 +52,13 @@ const maxFile = 1 << 20
 // readFile reads a small file. Its errors do not show the path: it may be
 // anything, if it was mistyped.
 func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is a directory, a pipe or a device") // a pipe may keep Open waiting for ever
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, withoutPath(err)
@@ -89,7 +105,9 @@ func (b *bearer) current() (string, error) {
 	}
 	text, err := readFile(b.file.path)
 	if err == nil {
-		b.token, err = strings.TrimSpace(string(text)), checkToken(strings.TrimSpace(string(text)))
+		// Editors on Windows begin files with the mark.
+		b.token = strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff"))
+		err = checkToken(b.token)
 	}
 	if err != nil {
 		b.file.info = nil // read it again
@@ -105,7 +123,7 @@ func checkToken(token string) error {
 		return errors.New("there is no token in it")
 	case len(token) > maxToken:
 		return errors.New("the token has more than 8 KiB")
-	case !isHeaderValue(token) || strings.ContainsAny(token, " \t"):
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 		return errors.New("the token has a blank, a line break or another character that no token has")
 	}
 	return nil

@@ -236,6 +236,20 @@ func TestTokenFile(t *testing.T) {
 	require.NoError(t, do())
 	require.Equal(t, "Bearer first", <-tokens)
 
+	// Rewritten with another of the same length before the clock of the file
+	// system has moved on.
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	write(t, path, "again\n")
+	require.NoError(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+	require.NoError(t, do())
+	require.Equal(t, "Bearer again", <-tokens)
+
+	// With the mark that editors on Windows put in front.
+	write(t, path, "\ufefffourth\r\n")
+	require.NoError(t, do())
+	require.Equal(t, "Bearer fourth", <-tokens)
+
 	// Rotated as a mounted secret is.
 	require.NoError(t, os.Rename(write(t, path+".new", " other "), path))
 	require.NoError(t, do())
@@ -246,6 +260,7 @@ func TestTokenFile(t *testing.T) {
 		" \n":                      "no token in it",
 		"two words":                "a blank",
 		"two\nlines":               "a line break",
+		"caf\u00e9":                "another character that no token has",
 		strings.Repeat("x", 9<<10): "more than 8 KiB",
 		strings.Repeat("x", 2<<20): "more than 1 MiB",
 	} {
@@ -360,7 +375,7 @@ func TestHandshakesThatFail(t *testing.T) {
 
 func TestProbeSendsNothing(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", testserver.Address(testserver.Port(t))) // that nobody else gets when it is closed
 	require.NoError(t, err)
 	defer l.Close()
 	got := make(chan string, 1)
@@ -491,7 +506,7 @@ func TestOptionsThatAreWrong(t *testing.T) {
 	for query, want := range map[string]string{
 		"ca_file=" + dir + "/none": "ca_file: no such file",
 		"ca_file=" + junk:          "ca_file: there is no certificate in it",
-		"ca_file=" + dir:           "ca_file: is a directory",
+		"ca_file=" + dir:           "ca_file: it is a directory, a pipe or a device",
 		"ca_file=":                 "ca_file: it is empty",
 		"cert_file=" + cert:        "cert_file: it goes with key_file",
 		"key_file=" + key:          "key_file: it goes with cert_file",
@@ -512,6 +527,7 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		"headers=A(=hunter2":                                          "headers: a name has a character",
 		"headers=A=hunter%0A2":                                        "headers: a value has a line break",
 		"headers=content-length=hunter2":                              "headers: Content-Length cannot be chosen",
+		"headers=accept-encoding=hunter2":                             "headers: Accept-Encoding cannot be chosen",
 		"headers=hunter2":                                             "headers: not a list",
 		"compress=lzma":                                               "compress: not one of none, gzip, zstd",
 		"compress=zstd":                                               `compress: zstd needs the import _ "github.com/fapilog/fapilog/zstd"`,
@@ -519,7 +535,9 @@ func TestOptionsThatAreWrong(t *testing.T) {
 	} {
 		uri, err := registry.Parse("https://host/hunter2-path?" + query)
 		require.NoError(t, err)
-		httpsink.FromURI(uri, "https")
+		o := httpsink.FromURI(uri, "https")
+		o.Compress = uri.Text("compress", "")
+		o.Check(uri)
 		err = uri.Check()
 		require.ErrorContains(t, err, "parameter "+want, query)
 		for _, shown := range []string{"hunter2", dir} {
@@ -531,6 +549,7 @@ func TestOptionsThatAreWrong(t *testing.T) {
 		"ftp://h":              "url: the scheme is neither",
 		"https://":             "url: there is no host",
 		"https://a:1,b:2/":     "url: there is more than one host",
+		"https://b\u00fccher/": "url: the host has letters that are not ASCII",
 		"https://u:hunter2@h/": "url: it has user information",
 		"https://h/#hunter2":   "url: it has a fragment",
 		"https://h/@hunter2":   "url: it has a character that must be percent-encoded",
@@ -549,16 +568,16 @@ func TestOptionsThatAreWrong(t *testing.T) {
 
 func TestParametersOfURIs(t *testing.T) {
 	t.Setenv("HTTPSINK_TOKEN", " t ")
-	uri, err := registry.Parse("my+https://host:1/a%2Fb?headers=x-a=1,B=2&token_env=HTTPSINK_TOKEN&proxy=none&compress=gzip")
+	uri, err := registry.Parse("my+https://host:1/a%2Fb?headers=x-a=1,B=2&token_env=HTTPSINK_TOKEN&proxy=none")
 	require.NoError(t, err)
 	require.Equal(t, httpsink.Options{
-		URL: "https://host:1/a%2Fb", TokenEnv: "HTTPSINK_TOKEN", Proxy: "none", Compress: "gzip",
+		URL: "https://host:1/a%2Fb", TokenEnv: "HTTPSINK_TOKEN", Proxy: "none",
 		Header: http.Header{"X-A": {"1"}, "B": {"2"}},
 	}, httpsink.FromURI(uri, "https"))
 	require.NoError(t, uri.Check())
 	uri, err = registry.Parse("http://u%40:p%2F@host")
 	require.NoError(t, err)
-	require.Equal(t, httpsink.Options{URL: "http://host", Username: "u@", Password: "p/", Proxy: "env", Compress: "none"}, httpsink.FromURI(uri, "http"))
+	require.Equal(t, httpsink.Options{URL: "http://host", Username: "u@", Password: "p/", Proxy: "env"}, httpsink.FromURI(uri, "http"))
 	require.NoError(t, uri.Check())
 }
 

@@ -58,12 +58,9 @@ type Options struct {
 //	token_env   environment variable with a bearer token
 //	headers     headers to add, as name=value,other=value
 //	proxy       env, none, or a URL (default env)
-//	compress    none, gzip or zstd (default none)
 //
-// scheme is http or https; the path is that of the URI.
-//
-// It rejects parameters (see [registry.URI.Reject]) for all that New would find
-// wrong, and so reads the files that they name.
+// scheme is http or https; the path is that of the URI. What else there is to
+// configure the sink adds, and then calls [Options.Check].
 func FromURI(uri *registry.URI, scheme string) Options {
 	password, _ := uri.Password()
 	o := Options{
@@ -76,7 +73,6 @@ func FromURI(uri *registry.URI, scheme string) Options {
 		TokenFile: uri.Text("token_file", ""),
 		TokenEnv:  uri.Text("token_env", ""),
 		Proxy:     uri.Text("proxy", ProxyEnv),
-		Compress:  uri.Enum("compress", compress.None, compress.Names()...),
 	}
 	for _, p := range uri.Pairs("headers") {
 		if o.Header == nil {
@@ -92,13 +88,18 @@ func FromURI(uri *registry.URI, scheme string) Options {
 			uri.Reject(name, "it is empty")
 		}
 	}
+	return o
+}
+
+// Check rejects parameters (see [registry.URI.Reject]) for all that New would
+// find wrong, and so reads the files that they name.
+func (o *Options) Check(uri *registry.URI) {
 	_, problems := o.load()
 	for _, p := range problems {
 		if p.name != "url" { // which is no parameter: New will tell
 			uri.Reject(p.name, p.reason)
 		}
 	}
-	return o
 }
 
 // An optionError is what is wrong with an option, under the name that it has as
@@ -168,6 +169,8 @@ func parseURL(text string) (*url.URL, error) {
 		return nil, errors.New("the scheme is neither http nor https")
 	case u.Hostname() == "":
 		return nil, errors.New("there is no host: write https://host/path")
+	case strings.ContainsFunc(u.Hostname(), func(r rune) bool { return r >= 0x80 }):
+		return nil, errors.New("the host has letters that are not ASCII: write its ASCII form, which begins with xn--") // net/http does that, but not for Probe
 	case u.User != nil:
 		return nil, errors.New("it has user information: use Username and Password")
 	case u.Fragment != "":
@@ -179,8 +182,15 @@ func parseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// notConfigurable are headers that follow from the request.
-var notConfigurable = []string{"Content-Length", "Content-Encoding", "Transfer-Encoding", "Connection", "Host", "Trailer", "Upgrade", "Te", "Expect"}
+// IsReserved reports whether a header cannot be chosen, because it follows from
+// the request or the connection, or because net/http would not undo for us what
+// it asks for (Accept-Encoding).
+func IsReserved(name string) bool {
+	return slices.Contains([]string{
+		"Accept-Encoding", "Connection", "Content-Encoding", "Content-Length", "Expect", "Host", "Keep-Alive", "Proxy-Connection",
+		"Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	}, http.CanonicalHeaderKey(name))
+}
 
 // headers returns the headers with canonical names.
 func (o *Options) headers() (http.Header, error) {
@@ -192,7 +202,7 @@ func (o *Options) headers() (http.Header, error) {
 			return header, errors.New("a name has a character that the name of a header cannot have")
 		case header[key] != nil:
 			return header, errors.New("a header is there twice")
-		case slices.Contains(notConfigurable, key):
+		case IsReserved(name):
 			return header, fmt.Errorf("%s cannot be chosen", key)
 		case slices.ContainsFunc(values, func(v string) bool { return !isHeaderValue(v) }):
 			return header, errors.New("a value has a line break or another control character")

@@ -3,6 +3,7 @@ package httpsink
 import (
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
 	"regexp"
 	"slices"
@@ -55,17 +56,17 @@ func verdictOf(status int) class {
 
 // misconfigured are the texts of answers with the status 400 that speak of the
 // connection, not of the data, which would be refused record by record for them.
-var misconfigured = regexp.MustCompile(strings.Join([]string{
+// The whole beginning has to be the server's own: a receiver may quote the record
+// that it refuses, and these are messages that programs log.
+var misconfigured = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	// nginx, src/http/ngx_http_special_response.c
-	`plain HTTP request was sent to HTTPS port`,
-	`No required SSL certificate was sent`,
-	`The SSL certificate error`,
-	`Request Header Or Cookie Too Large`,
+	`<html>\s*<head><title>400 (?:The plain HTTP request was sent to HTTPS port|No required SSL certificate was sent|The SSL certificate error|Request Header Or Cookie Too Large)</title>`,
 	// net/http, server.go
-	`Client sent an HTTP request to an HTTPS server`,
+	`Client sent an HTTP request to an HTTPS server\.\s*$`,
 	// Apache, modules/ssl/ssl_engine_kernel.c
-	`speaking plain HTTP to an SSL-enabled server port`,
-}, "|"))
+	`<!DOCTYPE HTML[^<>]*>\s*<html><head>\s*<title>400 Bad Request</title>\s*</head><body>\s*<h1>Bad Request</h1>\s*` +
+		`<p>Your browser sent a request that this server could not understand\.<br />\s*Reason: You(?:'|&#39;)re speaking plain HTTP to an SSL-enabled server port`,
+}, "|") + `)`)
 
 // Verdict returns nil if the status is one of success, and otherwise the error
 // for Write to return, with the verdict that it carries and the beginning of the
@@ -77,17 +78,28 @@ var misconfigured = regexp.MustCompile(strings.Join([]string{
 //	400, 422: sinks.Permanent, unless the answer is one of known servers that
 //	    speak of TLS or the headers
 //	all else, such as 3xx, 401, 403, 404, 501, 505, 507, 511: sinks.Hold
+//
+// Where that is neither about the data nor about the rate (429), the next
+// request gets a new connection: another server may take it, or this one if the
+// client certificate has been replaced, which a connection shows but once.
 func (r *Response) Verdict(success ...int) error {
 	if slices.Contains(success, r.Status) {
 		return nil
 	}
 	err := errors.New(r.text())
-	switch v := verdictOf(r.Status); {
-	case v == tooLarge:
+	v := verdictOf(r.Status)
+	if v == permanent && misconfigured.Match(r.Body) {
+		v = held
+	}
+	if v == held || v == retried && r.Status != http.StatusTooManyRequests {
+		r.client.renew = true
+	}
+	switch v {
+	case tooLarge:
 		return sinks.TooLarge(err)
-	case v == permanent && !misconfigured.Match(r.Body):
+	case permanent:
 		return sinks.Permanent(err)
-	case v == retried:
+	case retried:
 		if d, ok := r.RetryAfter(); ok && d > 0 {
 			return sinks.RetryAfter(err, d)
 		}
@@ -128,11 +140,18 @@ func (r *Response) Quote() string {
 	if strings.Contains(r.Header.Get("Content-Type"), "html") {
 		text = tags.ReplaceAllString(text, " ")
 	}
-	text = oneLine(text)
-	if runes := []rune(text); len(runes) > maxQuote {
-		text = string(runes[:maxQuote]) + "..."
+	if strings.Contains(text, "&") {
+		text = r.client.redact(html.UnescapeString(text)) // pages and XML escape secrets, too
 	}
-	return text
+	return shorten(oneLine(text), maxQuote)
+}
+
+// shorten returns the first characters of a text.
+func shorten(s string, most int) string {
+	if runes := []rune(s); len(runes) > most {
+		return string(runes[:most]) + "..."
+	}
+	return s
 }
 
 // oneLine replaces everything that is not printable by blanks, of which there

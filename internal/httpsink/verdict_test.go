@@ -1,11 +1,17 @@
 package httpsink_test
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
+	"fmt"
+	"html"
 	"io"
 	"log"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog/internal/httpsink"
+	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 )
 
@@ -65,9 +72,18 @@ func TestVerdicts(t *testing.T) {
 func TestBadRequestsThatAreNotAboutTheData(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]verdict.Kind{
-		"Client sent an HTTP request to an HTTPS server.\n":              verdict.Hold,
-		"<h1>400</h1><center>No required SSL certificate was sent</cent": verdict.Hold,
-		"the field SSL is missing":                                       verdict.Permanent,
+		"Client sent an HTTP request to an HTTPS server.\n":                                        verdict.Hold,
+		"<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>\r\n<body>": verdict.Hold,
+		"<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><head>\n<title>400 Bad Request</title>\n</head><body>\n<h1>Bad Request</h1>\n" +
+			"<p>Your browser sent a request that this server could not understand.<br />\n" +
+			"Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />\n": verdict.Hold,
+		"the field SSL is missing": verdict.Permanent,
+		// Receivers that quote the record, which is one that a server has logged.
+		`{"error":"bad field in {\"msg\":\"Client sent an HTTP request to an HTTPS server.\\n\"}"}`: verdict.Permanent,
+		"cannot parse: Client sent an HTTP request to an HTTPS server.\n":                           verdict.Permanent,
+		"cannot parse: <html>\n<head><title>400 The SSL certificate error</title>":                  verdict.Permanent,
+		"Client sent an HTTP request to an HTTPS server. That is no JSON.":                          verdict.Permanent,
+		"<html><head><title>400 Bad Request</title></head>no JSON: The SSL certificate error...":    verdict.Permanent,
 	} {
 		a := answer(t, httpsink.Options{}, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(400)
@@ -157,6 +173,107 @@ func TestTextOfErrors(t *testing.T) {
 	}
 }
 
+// What depends on the connection is tried on another one.
+func TestNewConnections(t *testing.T) {
+	t.Parallel()
+	const noCertificate = -1
+	for _, http2 := range []bool{false, true} {
+		answers := make(chan int, 1)
+		from := make(chan string, 1)
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			from <- r.RemoteAddr
+			switch status := <-answers; status {
+			case 0:
+				<-r.Context().Done()
+			case noCertificate:
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, "<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>")
+			default:
+				w.WriteHeader(status)
+			}
+		}))
+		s.EnableHTTP2 = http2
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		c := client(t, httpsink.Options{URL: s.URL, CAFile: write(t, filepath.Join(t.TempDir(), "ca.pem"), pemOf(s.Certificate()))})
+		do := func(status int) (address string) {
+			t.Helper()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			done := make(chan error, 1)
+			go func() {
+				a, err := c.Do(ctx, httpsink.Request{Method: http.MethodPost, Body: body(t, c, "x")})
+				if err == nil {
+					_ = a.Verdict(200, 409)
+				}
+				done <- err
+			}()
+			address = <-from
+			answers <- status
+			if status == 0 {
+				cancel()
+				require.ErrorIs(t, <-done, context.Canceled)
+			} else {
+				require.NoError(t, <-done)
+			}
+			return address
+		}
+		for status, another := range map[int]bool{
+			200: false, 409: false, 400: false, 413: false, 429: false, 0: true, noCertificate: true, 301: true, 401: true, 403: true, 421: true, 500: true, 503: true, 507: true,
+		} {
+			first := do(status)
+			if !another {
+				require.Equal(t, first, do(200), "status %d, HTTP/2: %v", status, http2)
+				continue
+			}
+			// With HTTP/2, a request may be over before net/http knows that the
+			// connection is idle. The next one finds it so.
+			testserver.Wait(t, fmt.Sprintf("a new connection, status %d, HTTP/2: %v", status, http2), func() error {
+				if do(status) == first {
+					return errors.New("it is the same one")
+				}
+				return nil
+			})
+		}
+	}
+}
+
+// A connection that was switched to another protocol is not read from: no
+// context would end that.
+func TestSwitchedProtocols(t *testing.T) {
+	t.Parallel()
+	a := answer(t, httpsink.Options{}, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn) // until the client closes it
+	})
+	require.Equal(t, verdict.Hold, kind(a.Verdict(200)))
+}
+
+// Errors of net/http quote what they complain of.
+func TestErrorsAreShort(t *testing.T) {
+	t.Parallel()
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, strings.Repeat("junk", 20_000)+"\r\n\r\n")
+	})
+	c := client(t, httpsink.Options{URL: s.URL})
+	_, err := c.Do(t.Context(), httpsink.Request{Method: http.MethodPost})
+	require.ErrorContains(t, err, "junkjunk")
+	require.Less(t, len(err.Error()), 700)
+}
+
 // A server may say all that it was told.
 func TestAnswersWithSecrets(t *testing.T) {
 	t.Parallel()
@@ -178,5 +295,19 @@ func TestAnswersWithSecrets(t *testing.T) {
 		require.NotContains(t, err.Error(), "hunter2")
 		require.NotContains(t, err.Error(), "long-token")
 		require.Contains(t, err.Error(), "***")
+	}
+}
+
+// Pages escape what they show.
+func TestAnswersWithEscapedSecrets(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"text/html", "application/xml"} {
+		err := answer(t, httpsink.Options{Token: "hunter&2<\"'>"}, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = io.WriteString(w, "<p>no such token: "+html.EscapeString(r.Header.Get("Authorization"))+" &amp; none &lt;other&gt;</p>")
+		}).Verdict(200)
+		require.NotContains(t, err.Error(), "hunter")
+		require.Contains(t, err.Error(), "*** & none <other>")
 	}
 }

@@ -55,12 +55,21 @@ func TestNginxKeepsWhatItGets(t *testing.T) {
 
 	requests(t, n, 5)
 	require.Equal(t, []string{"a", "b", "c", "d"}, n.Lines())
-	first := n.Requests()[0]
+	first, tooLarge := n.Requests()[0], n.Requests()[0]
+	for _, r := range n.Requests() { // in the order of the log, which is that of their ends
+		switch r.Key {
+		case "1":
+			first = r
+		case "2":
+			tooLarge = r
+		}
+	}
 	require.Equal(t, "a\nb\n", string(first.Sent))
 	require.Equal(t, "/x%2Fy?z=1", first.Target)
 	require.Equal(t, "POST", first.Method)
 	require.Equal(t, "text/plain", first.ContentType)
-	require.Nil(t, n.Requests()[2].Sent)
+	require.Equal(t, 413, tooLarge.Status)
+	require.Nil(t, tooLarge.Sent)
 	require.Equal(t, "a\nb\n a\nb\n c\n d", string(bytes.Join(n.Stored(), []byte(" "))))
 }
 

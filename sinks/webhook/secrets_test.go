@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/testserver"
 )
 
 // locked is a buffer for several goroutines.
@@ -66,11 +68,16 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	} {
 		for _, userinfo := range []string{"", "user:" + word + "-password@"} {
 			asked := make(chan struct{}, 100)
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				defer func() { asked <- struct{}{} }()
 				_, _ = io.Copy(io.Discard, r.Body)
 				answer(w, r)
 			}))
+			require.NoError(t, server.Listener.Close())
+			var err error
+			server.Listener, err = net.Listen("tcp", testserver.Address(testserver.Port(t))) // that nobody else gets when it is closed
+			require.NoError(t, err)
+			server.Start()
 			uri := strings.Replace(server.URL, "//", "//"+userinfo, 1) + "/path-" + word + "?linger=1ms&" + strings.Join(parameters[:len(parameters)-min(len(userinfo), 1)], "&")
 			said := new(locked)
 			out, err := fapilog.New(t.Context(), fapilog.Config{Sinks: []string{uri}, Fallback: said, ShutdownTimeout: 300 * time.Millisecond})

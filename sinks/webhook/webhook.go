@@ -19,7 +19,8 @@
 //	headers             headers to add, as X-Scope=a,X-Other=b
 //	token_file          file with a bearer token, read again when it has changed
 //	token_env           environment variable with a bearer token, read at start-up
-//	ca_file             PEM file with the authorities to trust instead of the system's
+//	ca_file             PEM file with the authorities to trust instead of the system's,
+//	                    read at start-up
 //	cert_file           PEM file with a client certificate; with key_file
 //	key_file            PEM file with the key; both are read again when they have changed
 //	proxy               env, none, or a URL (default env)
@@ -58,7 +59,10 @@
 //
 // If the server has closed a connection that was used before, the request is
 // sent again at once on a new one. That is no failed attempt, and does not
-// count as one.
+// count as one. A request without an answer, and an answer that is neither
+// success nor about the data or the rate, make the next request use a new
+// connection: to another server of the same name, or with a client certificate
+// that has been replaced.
 //
 // At start-up, and before a held batch is tried again, the sink connects to the
 // server, through the proxy if there is one, and does the TLS handshake. It sends
@@ -71,6 +75,8 @@
 //	a certificate is refused,    data is kept until an operator acts (sinks.Hold)
 //	  by either side
 //	token_file cannot be read    kept
+//	cert_file, key_file cannot   the pair that was read before stays in use, with a
+//	  be read any more             warning
 //	408, 409, 421, 423, 425,     tried again; after Retry-After, if the answer has
 //	  429, 499                     that, in seconds or as a date, but at most after 1 h
 //	500, 502, 503, 504, other    as 429
@@ -105,6 +111,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fapilog/fapilog/internal/compress"
 	"github.com/fapilog/fapilog/internal/httpsink"
 	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
@@ -189,6 +196,8 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 	if query := uri.Text("query", ""); query != "" {
 		h.URL += "?" + escapeQuery(query)
 	}
+	h.Compress = uri.Enum("compress", compress.None, compress.Names()...)
+	h.Check(uri)
 	if err := checkIdempotencyHeader(o.IdempotencyHeader, h.Header); err != nil {
 		uri.Reject("idempotency_header", err.Error())
 	}
@@ -254,10 +263,8 @@ func checkIdempotencyHeader(name string, others http.Header) error {
 	}) || name == "" {
 		return errors.New("not the name of a header: write for example idempotency_header=X-Request-Id, or none")
 	}
-	for _, taken := range []string{"Authorization", "Content-Encoding", "Content-Length", "Content-Type", "Host", "Transfer-Encoding", "User-Agent", "Connection"} {
-		if strings.EqualFold(name, taken) {
-			return errors.New("that header has another meaning")
-		}
+	if httpsink.IsReserved(name) || slices.Contains([]string{"Authorization", "Content-Type", "User-Agent"}, http.CanonicalHeaderKey(name)) {
+		return errors.New("that header has another meaning")
 	}
 	for other := range others {
 		if strings.EqualFold(name, other) {

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
@@ -155,6 +156,9 @@ func TestMalformedURIs(t *testing.T) {
 		"https://h?idempotency_header=":                  "parameter idempotency_header: not the name",
 		"https://h?idempotency_header=a:b":               "parameter idempotency_header: not the name",
 		"https://h?idempotency_header=content-type":      "parameter idempotency_header: that header has another meaning",
+		"https://h?idempotency_header=trailer":           "parameter idempotency_header: that header has another meaning",
+		"https://h?idempotency_header=expect":            "parameter idempotency_header: that header has another meaning",
+		"https://h?compress=lzma":                        "parameter compress: not one of none, gzip, zstd",
 		"https://h?idempotency_header=X-A&headers=x-a=1": "parameter idempotency_header: headers has it, too",
 		"http://h?ca_file=/etc/hosts":                    "parameter ca_file: ",
 		"https://u@h?token_env=PATH":                     "parameter token_env: there are other credentials",
@@ -289,15 +293,14 @@ func TestTokenThatIsReplaced(t *testing.T) {
 // Nobody listens, at start-up and later.
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
-	server := slogtest.NewServer(t)
-	server.Close()
-	_, err := fapilog.New(t.Context(), fapilog.Config{Sinks: []string{server.URL + "/secret-path"}, Fallback: t.Output()})
-	require.ErrorContains(t, err, "webhook: probe "+server.URL+": dial tcp")
+	url := "http://" + testserver.Address(testserver.Port(t))
+	_, err := fapilog.New(t.Context(), fapilog.Config{Sinks: []string{url + "/secret-path"}, Fallback: t.Output()})
+	require.ErrorContains(t, err, "webhook: probe "+url+": dial tcp")
 	require.NotContains(t, err.Error(), "secret")
-	s, err := webhook.New(server.URL+"/secret-path", webhook.Options{})
+	s, err := webhook.New(url+"/secret-path", webhook.Options{})
 	require.NoError(t, err)
 	err = s.Write(context.Background(), []sinks.Event{event("x")})
-	require.ErrorContains(t, err, "webhook: POST "+server.URL+": no answer: dial tcp")
+	require.ErrorContains(t, err, "webhook: POST "+url+": no answer: dial tcp")
 	require.NoError(t, s.Close())
 	require.ErrorContains(t, s.Write(t.Context(), []sinks.Event{event("x")}), "the sink is closed")
 }
