@@ -62,6 +62,7 @@ type Config struct {
 	Registry *registry.Registry
 
 	origin      string // what Sinks are called in errors
+	fromEnv     bool   // Sinks are a list that was split
 	segmentSize int    // of the journal, for tests
 	backoff     *worker.Backoff
 }
@@ -154,7 +155,7 @@ func ConfigFromEnv() (Config, error) {
 			errs = append(errs, fmt.Errorf("fapilog: read %s: %w", name, err))
 		}
 	}
-	cfg := Config{Service: os.Getenv("FAPILOG_SERVICE"), origin: "FAPILOG_SINKS"}
+	cfg := Config{Service: os.Getenv("FAPILOG_SERVICE"), origin: "FAPILOG_SINKS", fromEnv: true}
 	list := os.Getenv(cfg.origin)
 	if name := "FAPILOG_SINKS_" + envName(cfg.Service); cfg.Service != "" && os.Getenv(name) != "" {
 		cfg.origin, list = name, os.Getenv(name)

@@ -50,7 +50,7 @@ func ExampleOpen_misconfigured() {
 	// Output:
 	// fapilog: open sink 1: registry: check stdout://: parameter levle: unknown: did you mean level?
 	// fapilog: open sink 2: registry: check stderr://: parameter format: not one of auto, json, text, pretty
-	// fapilog: open sink 2: registry: check stderr://: parameter timeout: not a duration of zero or more, with its unit: write for example timeout=250ms or timeout=1m30s
+	// fapilog: open sink 2: registry: check stderr://: parameter timeout: not a duration of zero or more, with its unit: write for example timeout=250ms, timeout=1m30s or timeout=7d
 	// fapilog: open sink 3: registry: open sttdout://host: unknown scheme: did you mean stdout? registered are file, stderr, stdout
 }
 

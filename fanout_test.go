@@ -248,7 +248,7 @@ func TestSinkThatHangsIsSeen(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		st := out.Stats().Sinks[0]
 		require.Equal(t, fapilog.StateHanging, st.State)
-		require.EqualError(t, st.LastError, "the sink has not returned for 11s, although its context has ended")
+		require.EqualError(t, st.LastError, "the sink has not returned for 11s, although its timeout of 10s is over")
 		require.Contains(t, fallback.String(), "sink s0: hangs; last error: the sink has not returned for 11s")
 		close(release)
 		time.Sleep(time.Minute)

@@ -30,7 +30,7 @@ import (
 func Open(ctx context.Context, uris ...string) (*Fanout, error) {
 	cfg, err := ConfigFromEnv()
 	if len(uris) > 0 {
-		cfg.Sinks, cfg.origin = uris, ""
+		cfg.Sinks, cfg.origin, cfg.fromEnv = uris, "", false
 	}
 	return open(ctx, cfg, err)
 }
@@ -144,6 +144,10 @@ func parseTarget(cfg Config, i int, text string) *target {
 	uri, err := registry.Parse(text)
 	if n := len(cfg.Registry.Split(text)); n > 1 {
 		err = fmt.Errorf("these are %d URIs: pass each as its own, or write %%2C for a comma inside of one", n)
+	}
+	if err == nil && cfg.fromEnv && strings.Contains(uri.EscapedPath(), ",") {
+		err = fmt.Errorf("%s: the path contains a comma: is the sink after it misspelt? registered are %s; a comma of the path is written %%2C",
+			uri, strings.Join(cfg.Registry.Schemes(), ", "))
 	}
 	if err != nil {
 		t.fail(err)
@@ -309,8 +313,8 @@ func probeAll(ctx context.Context, targets []*target) {
 			err := worker.Bounded(warn.Context(ctx, t.warned), t.Timeout, t.redact, p.Probe)
 			if t.SoftStart {
 				t.soft = err
-			} else {
-				t.fail(err)
+			} else if err != nil {
+				t.fail(fmt.Errorf("%w; %s starts all the same", err, softStart(t)))
 			}
 		})
 	}
@@ -328,6 +332,14 @@ func closeAll(targets []*target, cfg Config) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// softStart is how the parameter is written where the target comes from.
+func softStart(t *target) string {
+	if t.uri == nil {
+		return "SoftStart"
+	}
+	return "soft_start=true"
 }
 
 // redact removes the secrets of all sinks' URIs from a text.

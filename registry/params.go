@@ -132,6 +132,10 @@ func (u *URI) Reject(name, reason string) {
 	}
 }
 
+// Unknown sets what the error for an unknown parameter says besides: for a
+// destination that has parameters of its own, how these are written.
+func (u *URI) Unknown(hint string) { u.state().hint = hint }
+
 // Check reports everything that is wrong with the parameters, joined with
 // [errors.Join]: malformed and repeated ones, those passed to [URI.Reject], and
 // unknown ones, which are those that no accessor was called for. So it is to be
@@ -155,7 +159,11 @@ func (u *URI) check(unknown bool) error {
 		seen[p.name] = true
 		switch {
 		case !known:
-			report(p.label(i), "unknown: "+suggest(p.name, st.known, "this sink has no parameters"))
+			reason := "unknown: " + suggest(p.name, st.known, "this sink has no parameters")
+			if st.hint != "" {
+				reason += "; " + st.hint
+			}
+			report(p.label(i), reason)
 		case st.count(p.name) > 1:
 			report(p.name, fmt.Sprintf("given %d times", st.count(p.name)))
 		case !p.hasValue:

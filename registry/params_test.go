@@ -82,7 +82,7 @@ func TestMalformedValues(t *testing.T) {
 		},
 		"-1s": func(u *registry.URI) string {
 			require.Equal(t, time.Hour, u.Duration("v", time.Hour))
-			return "not a duration of zero or more, with its unit: write for example v=250ms or v=1m30s"
+			return "not a duration of zero or more, with its unit: write for example v=250ms, v=1m30s or v=7d"
 		},
 		"5": func(u *registry.URI) string {
 			require.Equal(t, time.Hour, u.Duration("v", time.Hour))
@@ -226,4 +226,17 @@ func TestTake(t *testing.T) {
 	many.Take("table")
 	require.Equal(t, url.Values{"tag": {"1", "2"}}, many.Rest())
 	require.EqualError(t, many.Check(), "registry: check x://h: parameter table: given 2 times")
+}
+
+// What a sink says about parameters of its destination stands behind the names
+// of its own.
+func TestUnknownParameters(t *testing.T) {
+	t.Parallel()
+	u := parse(t, "x://h?token=s3cr3t&key=s3cr3t&tok=s3cr3t")
+	u.Text("token_file", "")
+	u.Text("token_env", "")
+	u.Unknown("others are written query=")
+	require.EqualError(t, u.Check(), "registry: check x://h: parameter token: unknown: did you mean token_file or token_env?; others are written query=\n"+
+		"registry: check x://h: parameter key: unknown: known are token_env, token_file; others are written query=\n"+
+		"registry: check x://h: parameter tok: unknown: known are token_env, token_file; others are written query=")
 }

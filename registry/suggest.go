@@ -12,10 +12,23 @@ func suggest(name string, known []string, none string) string {
 	if best := nearest(name, known); best != "" {
 		return "did you mean " + best + "?"
 	}
+	if longer := beginningWith(name, known); len(longer) > 0 {
+		return "did you mean " + strings.Join(longer, " or ") + "?"
+	}
 	if len(known) == 0 {
 		return none
 	}
 	return "known are " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+}
+
+// beginningWith returns the known names of which name is the first word or more.
+func beginningWith(name string, known []string) (longer []string) {
+	for _, candidate := range known {
+		if name != "" && strings.HasPrefix(candidate, strings.ToLower(name)+"_") {
+			longer = append(longer, candidate)
+		}
+	}
+	return longer
 }
 
 // nearest returns the known name that name is most likely a misspelling of, or

@@ -56,7 +56,8 @@ type state struct {
 	asked    map[int][]Parameter // by the accessors, for each view
 	rest     map[int]bool        // views whose remaining parameters are all accepted
 	problems map[string]string
-	reported error // the last error that Check returned
+	hint     string // for unknown parameters
+	reported error  // the last error that Check returned
 
 	opened  atomic.Bool              // the constructor has read the parameters
 	secrets atomic.Pointer[[]secret] // then, once asked for
@@ -128,6 +129,8 @@ func (u *URI) parse(rest string) error {
 		}
 	}
 	switch {
+	case strings.Contains(st.rawPath, ", "):
+		return errors.New("the path contains a comma and a blank: what follows is no sink that is known, or write %2C and %20")
 	case strings.Contains(st.rawPath, " "):
 		return errors.New("the path contains a blank: write %20, and '?' before parameters")
 	case parameterInPath.MatchString(st.rawPath):
@@ -237,6 +240,9 @@ func (u *URI) LocalPath() (string, error) {
 		tail := u.Host + st.rawPath
 		return "", fmt.Errorf("%q would be a host: did you mean %s:%s (relative) or %s:///%s (absolute)?",
 			u.Host, u.Scheme, tail, u.Scheme, tail)
+	}
+	if st.rawPath != "" && (st.rawPath[0] == '~' || st.rawPath[0] == '$') && !st.hasAuthority {
+		return "", fmt.Errorf("a shell replaces %c at the beginning of a word, and nobody here: write the whole path, or %%%02X", st.rawPath[0], st.rawPath[0])
 	}
 	if u.Path == "" {
 		return "", fmt.Errorf("there is no path: write %s:logs/app.log (relative) or %s:///var/log/app.log (absolute)",

@@ -269,3 +269,22 @@ func TestAtSignInPasswordIsNotShown(t *testing.T) {
 		require.EqualError(t, err, "registry: parse x://: an '@' follows the host: write %40, and in a password %2F for '/' and %3F for '?'")
 	}
 }
+
+// What a shell would have replaced is no path, unless it is written so.
+func TestPathsForAShell(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"file:~/a.log":     "a shell replaces ~ at the beginning of a word, and nobody here: write the whole path, or %7E",
+		"file:$HOME/a.log": "a shell replaces $ at the beginning of a word, and nobody here: write the whole path, or %24",
+	} {
+		_, err := parse(t, text).LocalPath()
+		require.EqualError(t, err, want)
+	}
+	for text, want := range map[string]string{"file:%7E/a.log": "~/a.log", "file:a~/$b.log": "a~/$b.log", "file:///~/a.log": "/~/a.log"} {
+		path, err := parse(t, text).LocalPath()
+		require.NoError(t, err)
+		require.Equal(t, want, path)
+	}
+	_, err := registry.Parse("file:app.log, stdot")
+	require.ErrorContains(t, err, "the path contains a comma and a blank: what follows is no sink that is known")
+}

@@ -106,7 +106,7 @@ func (u *URI) Duration(name string, def time.Duration) time.Duration {
 		p.public = true
 		return d
 	}
-	u.Reject(name, fmt.Sprintf("not a duration of zero or more, with its unit: write for example %s=250ms or %s=1m30s", name, name))
+	u.Reject(name, fmt.Sprintf("not a duration of zero or more, with its unit: write for example %s=250ms, %[1]s=1m30s or %[1]s=7d", name))
 	return def
 }
 

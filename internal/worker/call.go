@@ -30,6 +30,7 @@ const grace = 100 * time.Millisecond
 // for it any longer than timeout and ctx allow, even if it ignores its
 // context. It returns the method's error, or its panic, after redact.
 func Bounded(ctx context.Context, timeout time.Duration, redact func(error) error, method func(context.Context) error) error {
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	answer := make(chan error, 1)
@@ -50,6 +51,9 @@ func Bounded(ctx context.Context, timeout time.Duration, redact func(error) erro
 	case err := <-answer:
 		return err
 	case <-timer.C:
+		if caller.Err() == nil {
+			return fmt.Errorf("no answer within %v: %w", timeout, context.Cause(ctx))
+		}
 		return fmt.Errorf("no answer: %w", context.Cause(ctx))
 	}
 }
@@ -95,6 +99,6 @@ func (w *Worker) hangs() {
 			return // it did return, at the last moment
 		}
 		s.State = Hanging
-		s.LastError = fmt.Errorf("the sink has not returned for %v, although its context has ended", w.o.Timeout+overdueAfter)
+		s.LastError = fmt.Errorf("the sink has not returned for %v, although its timeout of %v is over", w.o.Timeout+overdueAfter, w.o.Timeout)
 	})
 }
