@@ -39,10 +39,9 @@ type reporter struct {
 	done    chan struct{}
 
 	// Of the goroutine.
-	last  Stats       // what was reported of each sink
-	next  []time.Time // when to report of it again at the earliest
-	large uint64      // records too large, as reported
-	quiet time.Time   // when to report of anything but a sink at the earliest
+	sinks []reported // of each sink
+	large uint64     // records too large, as reported
+	quiet time.Time  // when to report of anything but a sink at the earliest
 
 	said struct {
 		sync.Mutex
@@ -119,8 +118,9 @@ func (r *reporter) sayLate(record []byte) {
 }
 
 func (r *reporter) start() {
-	r.last = r.fanout.Stats()
-	r.next = make([]time.Time, len(r.last.Sinks))
+	for _, s := range r.fanout.Stats().Sinks {
+		r.sinks = append(r.sinks, reported{stats: s})
+	}
 	go r.run()
 }
 
@@ -166,34 +166,36 @@ func (r *reporter) run() {
 
 // report writes what is new, except about sinks that it has written about a
 // moment ago, unless it is the last report or they need an operator. It
-// returns when to write about those, if there are any.
+// returns after what time there may be more to write, or 0.
 func (r *reporter) report(last bool) (wait time.Duration) {
 	stats, now := r.fanout.Stats(), time.Now()
 	var lines []string
-	for i, s := range stats.Sinks {
-		news := compare(r.last.Sinks[i], s)
-		if len(news) == 0 {
-			continue
+	at := func(t time.Time) {
+		if d := t.Sub(now); !t.IsZero() && (wait == 0 || d < wait) {
+			wait = max(d, 1)
 		}
-		urgent := s.State != r.last.Sinks[i].State && (s.State == StateHeld || s.State == StateHanging)
-		if d := r.next[i].Sub(now); d > 0 && !last && !urgent {
-			if wait == 0 || d < wait {
-				wait = d
-			}
+	}
+	for i, s := range stats.Sinks {
+		told := &r.sinks[i]
+		news := told.compare(s, now)
+		urgent := s.State != told.stats.State && (s.State == StateHeld || s.State == StateHanging)
+		if len(news) > 0 && now.Before(told.next) && !last && !urgent {
+			at(told.next)
 			continue
 		}
 		for _, n := range news {
 			lines = append(lines, fmt.Sprintf("%s: %s", r.fanout.targets[i], n))
 		}
-		r.last.Sinks[i], r.next[i] = s, now.Add(reportEvery)
+		told.note(s, now, len(news) > 0)
+		at(told.reminder(s))
 	}
-	if d := r.quiet.Sub(now); d <= 0 || last {
+	if !now.Before(r.quiet) || last {
 		if others := r.others(); len(others) > 0 {
 			lines = append(lines, others...)
 			r.quiet = now.Add(reportEvery)
 		}
-	} else if wait == 0 || d < wait {
-		wait = d
+	} else {
+		at(r.quiet)
 	}
 	r.print(lines)
 	return wait
@@ -245,41 +247,4 @@ func oneLine(s string) string {
 		}
 		return unicode.ReplacementChar
 	}, s)
-}
-
-// compare says what has happened to a sink in between.
-func compare(old, now SinkStats) (news []string) {
-	inTrouble := old.State != StateOK && old.State != StateClosed
-	switch {
-	case now.State == old.State:
-	case now.State == StateRetrying:
-		news = append(news, "delivery fails and is tried again"+lastError(now))
-	case now.State == StateHeld:
-		news = append(news, "held until an operator acts"+lastError(now))
-	case now.State == StateHanging:
-		news = append(news, "hangs"+lastError(now))
-	case inTrouble && (now.State == StateOK || now.Drops.Shutdown == 0):
-		news = append(news, "delivers again")
-	}
-	lost := func(what, why string, old, now uint64) {
-		if now > old {
-			news = append(news, fmt.Sprintf("%s %s: %s (%d so far)", records(now-old), what, why, now))
-		}
-	}
-	lost("dropped", "the buffer is full and the sink behind", old.Drops.Overflow, now.Drops.Overflow)
-	lost("dropped", "undelivered for longer than retry_max_age", old.Drops.Expired, now.Drops.Expired)
-	lost("dropped", "undelivered at the end of the shutdown", old.Drops.Shutdown, now.Drops.Shutdown)
-	lost("rejected", "the destination refuses them"+lastError(now), old.Rejected, now.Rejected)
-	if now.Warnings > old.Warnings {
-		news = append(news, fmt.Sprintf("warning: %v (%d so far)", now.LastWarning, now.Warnings))
-	}
-	return news
-}
-
-// records says how many.
-func records(n uint64) string {
-	if n == 1 {
-		return "1 record"
-	}
-	return fmt.Sprintf("%d records", n)
 }

@@ -287,7 +287,7 @@ func TestReportsOfSinksAreIndependent(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Contains(t, fallback.String(), "sink s0: delivery fails and is tried again; last error: down\n")
 		require.Contains(t, fallback.String(), "sink s1: held until an operator acts; last error: 401\n")
-		require.Contains(t, fallback.String(), "sink s2: 1 record rejected: the destination refuses them; last error: 400 (1 so far)\n")
+		require.Contains(t, fallback.String(), "sink s2: 1 record rejected: the destination refuses it; last error: 400 (1 so far)\n")
 		lines := strings.Count(fallback.String(), "\n")
 		logN(out, 5)
 		time.Sleep(time.Second)

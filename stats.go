@@ -41,6 +41,7 @@ type SinkStats struct {
 	State       State
 	LastError   error     // of the newest failure, without secrets; nil if there was none
 	LastSuccess time.Time // of the newest delivery; zero if there was none
+	NextAttempt time.Time // when the destination has asked to be tried again; zero if it has not
 	LastWarning error     // the newest of Warnings, without secrets; nil if there was none
 }
 
@@ -89,6 +90,7 @@ func sinkStats(w *worker.Worker, a journal.Account) SinkStats {
 		State:       State(status.State),
 		LastError:   status.LastError,
 		LastSuccess: status.LastSuccess,
+		NextAttempt: status.NextAttempt,
 		Warnings:    status.Warnings,
 		LastWarning: status.LastWarning,
 	}

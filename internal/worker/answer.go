@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fapilog/fapilog/internal/verdict"
@@ -108,6 +109,20 @@ func check(e *sinks.BatchError, n, nesting int) error {
 		}
 	}
 	return nil
+}
+
+// Reason returns the text of an error as far as it tells one reason from
+// another: digits are those of times, ports and request ids.
+func Reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, err.Error())
 }
 
 // A plainError has the text of another error, taken at one moment, and matches

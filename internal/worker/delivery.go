@@ -228,7 +228,7 @@ func count(events []sinks.Event) (n, bytes uint64) {
 // answered notes that the destination works.
 func (w *Worker) answered() {
 	w.todo.failures = 0
-	w.update(func(s *Status) { s.State = Running })
+	w.update(func(s *Status) { s.State, s.NextAttempt = Running, time.Time{} })
 }
 
 // postpone notes that an attempt achieved nothing, and waits before the next.
@@ -238,12 +238,14 @@ func (w *Worker) postpone(a answer) {
 		return
 	}
 	w.todo.failures++
-	w.fail(Retrying, a.err)
+	var next time.Time
 	if a.told {
 		a.after = max(a.after, leastWait)
+		next = time.Now().Add(a.after)
 	} else {
 		a.after = w.o.Backoff.after(w.todo.failures)
 	}
+	w.fail(Retrying, a.err, next)
 	w.wait(a.after, a.told)
 }
 
@@ -255,15 +257,15 @@ const leastWait = 10 * time.Millisecond
 func (w *Worker) hold(err error) {
 	w.todo.failures++
 	w.todo.held = true
-	w.fail(Held, err)
+	w.fail(Held, err, time.Time{})
 	w.wait(w.o.Backoff.held(w.todo.failures), false)
 }
 
 // fail changes the state. An error that comes of the worker's being cancelled
 // does not take the place of one that says more.
-func (w *Worker) fail(state State, err error) {
+func (w *Worker) fail(state State, err error, next time.Time) {
 	w.update(func(s *Status) {
-		s.State = state
+		s.State, s.NextAttempt = state, next
 		if w.ctx.Err() == nil || s.LastError == nil {
 			s.LastError = err
 		}
@@ -325,12 +327,14 @@ func (w *Worker) drainWait(told bool) time.Duration {
 	return max(time.Until(w.deadline)-w.o.Backoff.Drain, w.o.Backoff.Drain)
 }
 
-// update changes the status, and tells if that changed the state.
+// update changes the status, and tells if that changed the state, or the reason
+// for it.
 func (w *Worker) update(change func(*Status)) {
 	w.mu.Lock()
-	old := w.status.State
+	old := w.status
 	change(&w.status)
-	changed := w.status.State != old
+	changed := w.status.State != old.State ||
+		w.status.State != Running && Reason(w.status.LastError) != Reason(old.LastError)
 	w.mu.Unlock()
 	if changed {
 		w.o.OnChange()

@@ -37,7 +37,7 @@ type Options struct {
 	Overflow     journal.Overflow
 	BlockTimeout time.Duration
 	Backoff      Backoff
-	OnChange     func() // called, without locks held, when State has changed
+	OnChange     func() // called, without locks held, when State has changed, or the Reason for it
 	OnWarning    func() // called, without locks held, when Warnings has changed
 }
 
@@ -59,6 +59,7 @@ type Status struct {
 	Retries     uint64    // attempts that were not the first for their records
 	LastError   error     // of the newest failed attempt, redacted; kept after a success
 	LastSuccess time.Time // end of the newest successful attempt
+	NextAttempt time.Time // that the destination has asked for; zero: none
 	Warnings    uint64    // of sinks.Warn
 	LastWarning error     // the newest, redacted
 }
