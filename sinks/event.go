@@ -24,14 +24,15 @@ func (e Event) view() event.View { return event.View(e) }
 // record is sent, which makes it the key for idempotent delivery.
 type ID struct {
 	Log string // the log: random, one for each Fanout
-	Seq uint64 // the record's number in the log: 1, 2, 3, ... without gaps
+	Seq uint64 // the record's number in the log: 1, 2, 3, ... without gaps; a sink gets rising ones
 }
 
 // String returns the id as "log:seq".
 func (id ID) String() string { return fmt.Sprintf("%s:%d", id.Log, id.Seq) }
 
 // NewEvent returns an event of its own for r, encoded as a handler without
-// options would have. It is meant for the tests of sinks.
+// options would have. It is meant for the tests of sinks. It is the first and
+// only record of a log named "test".
 func NewEvent(r slog.Record) Event { return Event(event.New(r)) }
 
 // ID returns the record's identity.

@@ -34,7 +34,9 @@ func Hold(err error) error { return verdict.New(verdict.Hold, err, 0) }
 type BatchError struct {
 	// Items maps the index of a record in the batch to its verdict: an error
 	// as it would be for a batch of that record alone. A record that is not
-	// in Items, or whose error is nil, was delivered.
+	// in Items, or whose error is nil, was delivered: without items, all were.
+	// What is tried again comes after what was delivered. A verdict that wraps a
+	// BatchError counts, for the whole batch, instead of it.
 	Items map[int]error
 }
 

@@ -41,14 +41,14 @@ func open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 }
 
 // Write makes one file of a batch. A batch that is tried again has the same
-// first record, so its file gets the same name, and there are no duplicates.
+// records, so its file gets the same name, and there are no duplicates.
 func (s *spoolSink) Write(_ context.Context, batch []sinks.Event) error {
 	var lines bytes.Buffer
 	for _, e := range batch {
 		lines.Write(e.JSON())
 	}
-	id := batch[0].ID()
-	name := fmt.Sprintf("%s-%020d.ndjson", id.Log, id.Seq)
+	first, last := batch[0].ID(), batch[len(batch)-1].ID()
+	name := fmt.Sprintf("%s-%020d-%020d.ndjson", first.Log, first.Seq, last.Seq)
 	temp := filepath.Join(s.dir, "."+name) // nobody picks up half a file
 	err := os.WriteFile(temp, lines.Bytes(), s.mode)
 	if err == nil {

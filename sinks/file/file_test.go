@@ -103,6 +103,7 @@ func TestMalformedURIs(t *testing.T) {
 		"file://":                    "write file:logs/app.log (relative)",
 		"file:app.log?mode=0o600x":   "parameter mode: not the permissions of a file in octal",
 		"file:app.log?mode=1777":     "parameter mode: not the permissions",
+		"file:app.log?max_size=0":    "parameter max_size: less than 1KiB",
 		"file:app.log?mode=888":      "parameter mode: not the permissions",
 		"file:app.log?mode=0":        "parameter mode: not the permissions",
 		"file:app.log?format=pretty": "parameter format: not one of json, text",

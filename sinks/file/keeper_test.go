@@ -210,7 +210,7 @@ func TestParametersOfRetention(t *testing.T) {
 		"rotate=1h30m&max_total_size=5":       {old[2]},
 		"rotate=daily&compress=gzip":          {old[0] + ".gz", old[1] + ".gz", old[2] + ".gz"},
 		"rotate=Daily&compress=ZSTD":          {old[0] + ".zst", old[1] + ".zst", old[2] + ".zst"},
-		"max_size=0&rotate=7d&max_backups=1":  {old[2]},
+		"rotate=7d&max_backups=1":             {old[2]},
 		"max_size=1KiB&rotate=1s&max_age=36h": {old[2]},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -107,6 +108,18 @@ func (o *output) rotate() error {
 		return fmt.Errorf("file: rotate %s: %w", o.path, errRestless)
 	}
 	o.keeper.tidy(o.series)
+	return nil
+}
+
+// rotatable returns why the file cannot be rotated, as far as that can be told
+// beforehand.
+func (o *output) rotatable() error {
+	if !o.options.rotates() {
+		return nil
+	}
+	if err := mayWrite(filepath.Clean(o.series.dir)); err != nil {
+		return fmt.Errorf("file: rotate %s: the program must be able to write to the directory: %w", o.path, err)
+	}
 	return nil
 }
 

@@ -45,13 +45,16 @@ func (s *Sink) Write(ctx context.Context, batch []sinks.Event) error {
 }
 
 // Probe reports whether the file can be opened and is not locked by a sink with
-// which it cannot be shared. It creates the file if it was deleted, and writes
-// nothing.
+// which it cannot be shared, and whether it can be rotated, if it is to be. It
+// creates the file if it was deleted, and writes nothing.
 func (s *Sink) Probe(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.warn(ctx)
-	return s.ready()
+	if err := s.ready(); err != nil {
+		return err
+	}
+	return verdict(s.out.rotatable())
 }
 
 // MarksGaps returns true: the lines are read in order.

@@ -286,3 +286,31 @@ func TestDiskThatIsFullForAWhile(t *testing.T) {
 		require.Regexp(t, fmt.Sprintf(`^\{"time":"[^"]+","level":"INFO","msg":"hello","i":%d\}\n$`, i), string(text))
 	}
 }
+
+// That a file cannot be rotated is found when the program starts, and not at
+// midnight.
+func TestRotationThatIsNotAllowed(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() == 0 {
+		t.Skip("the superuser may write to every directory")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "app.log")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, os.Chmod(dir, 0o500))
+	t.Cleanup(func() { require.NoError(t, os.Chmod(dir, 0o700)) })
+	for o, want := range map[file.Options]string{
+		{}:                       "",
+		{MaxSize: 1 << 20}:       "file: rotate " + path + ": the program must be able to write to the directory: access " + dir + ": permission denied",
+		{Rotate: 24 * time.Hour}: "file: rotate " + path + ": the program must be able to write to the directory: access " + dir + ": permission denied",
+	} {
+		s, err := file.New(path, o)
+		require.NoError(t, err)
+		if err = s.Probe(t.Context()); want == "" {
+			require.NoError(t, err)
+		} else {
+			require.EqualError(t, err, want)
+		}
+		require.NoError(t, s.Close())
+	}
+}

@@ -38,7 +38,7 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.MaxSize > 0 && o.MaxSize < leastSize {
+	if o.MaxSize < leastSize && uri.Has("max_size") {
 		uri.Reject("max_size", "less than 1KiB: write for example max_size=100MiB")
 	}
 	for name, zero := range map[string]bool{"max_age": o.MaxAge == 0, "max_total_size": o.MaxTotalSize == 0} {
