@@ -166,6 +166,10 @@ func TestDocumentedFallbackLines(t *testing.T) {
 				target("warning", &memo{fault: warning}),
 				target("logging", &memo{fault: logging}),
 				target("hanging", &memo{fault: func(ctx context.Context, _ []sinks.Event) error { <-release; return nil }}),
+				{
+					Name: "blocking", Overflow: fapilog.Block, BlockTimeout: 100 * time.Millisecond,
+					Sink: &memo{fault: func(ctx context.Context, _ []sinks.Event) error { return down(ctx, nil) }},
+				},
 				{Name: "soft", Sink: &failingProbe{err: errors.New("down")}, SoftStart: true},
 			},
 			Buffer:   8 << 10,

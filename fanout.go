@@ -59,7 +59,7 @@ func start(cfg Config, targets []*target) *Fanout {
 	f.journal = journal.New(journal.Options{
 		Limit:       cfg.Buffer,
 		SegmentSize: cfg.segmentSize,
-		OnLoss:      f.report.lost,
+		OnNews:      f.report.lost,
 	})
 	for _, t := range targets {
 		o := t.options

@@ -16,6 +16,8 @@ const (
 	// longWait is from which wait on it is said that the destination asked for
 	// it.
 	longWait = time.Minute
+	// leastBlocked is how long log calls must have waited for it to be said.
+	leastBlocked = 100 * time.Millisecond
 )
 
 // reported is what the reporter has written about a sink.
@@ -37,6 +39,9 @@ func (r *reported) note(s SinkStats, now time.Time, news bool) {
 		if r.since.IsZero() {
 			r.since = now
 		}
+	}
+	if s.Blocked-r.stats.Blocked < leastBlocked {
+		s.Blocked = r.stats.Blocked // until there is more to say
 	}
 	r.stats = s
 	if news {
@@ -86,6 +91,10 @@ func (r *reported) compare(now SinkStats, at time.Time) (news []string) {
 	lost("rejected", refused+lastError(now), old.Rejected, now.Rejected)
 	if now.Warnings > old.Warnings {
 		news = append(news, fmt.Sprintf("warning: %v (%d so far)", now.LastWarning, now.Warnings))
+	}
+	if waited := now.Blocked - old.Blocked; waited >= leastBlocked {
+		news = append(news, fmt.Sprintf("the program waited %v for room in the buffer, as overflow=block asks (%v so far)",
+			waited.Round(time.Millisecond), now.Blocked.Round(time.Millisecond)))
 	}
 	if old.inTrouble() && !now.inTrouble() && now.Delivered > old.Delivered {
 		news = append(news, "delivers again")

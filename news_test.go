@@ -123,3 +123,30 @@ func TestWhyTheSinkIsBehind(t *testing.T) {
 		require.Error(t, out.Close())
 	})
 }
+
+// That a program is slowed down, as it has asked for, is said.
+func TestBlockingIsSaid(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var fallback syncBuffer
+		slow := func(context.Context, []sinks.Event) error {
+			time.Sleep(70 * time.Millisecond)
+			return nil
+		}
+		out := open(t, fapilog.Config{
+			Targets:  []fapilog.Target{{Name: "s0", Sink: &memo{fault: slow}, Overflow: fapilog.Block, BlockTimeout: time.Minute}},
+			Fallback: &fallback, Buffer: 8 << 10,
+		})
+		began := time.Now()
+		logN(out, 1000)
+		took := time.Since(began)
+		st := out.Stats().Sinks[0]
+		require.InDelta(t, took.Seconds(), st.Blocked.Seconds(), 0.01)
+		require.Greater(t, st.Blocked, time.Second)
+		time.Sleep(time.Minute)
+		require.NoError(t, out.Close())
+		require.Regexp(t, `sink s0: the program waited [\d.]+m?s for room in the buffer, as overflow=block asks \(`, fallback.String())
+		require.Contains(t, fallback.String(), fmt.Sprintf("as overflow=block asks (%v so far)\n", st.Blocked.Round(time.Millisecond)))
+		require.Zero(t, st.Dropped)
+	})
+}

@@ -37,6 +37,10 @@ type SinkStats struct {
 	Bytes     uint64 // size of the delivered records in the buffer, in bytes
 	Warnings  uint64 // problems that the sink has reported with sinks.Warn
 
+	// Blocked is how long log calls have waited for this sink to make room in the
+	// buffer, added up over all goroutines (overflow=block).
+	Blocked time.Duration
+
 	Drops       Drops
 	State       State
 	LastError   error     // of the newest failure, without secrets; nil if there was none
@@ -86,6 +90,7 @@ func sinkStats(w *worker.Worker, a journal.Account) SinkStats {
 		Pending:     a.Pending,
 		Retries:     status.Retries,
 		Bytes:       a.Bytes,
+		Blocked:     a.Blocked,
 		Drops:       Drops(a.Drops),
 		State:       State(status.State),
 		LastError:   status.LastError,

@@ -41,7 +41,8 @@ type Account struct {
 	Rejected  uint64
 	Pending   uint64 // not read, or read and not settled
 	Drops     Drops
-	Bytes     uint64 // size of the delivered frames
+	Bytes     uint64        // size of the delivered frames
+	Blocked   time.Duration // that appends have waited for the reader, added up
 }
 
 // Drops counts dropped records by reason.
@@ -234,7 +235,7 @@ func (c *Cursor) Settle(o Outcome, oldest uint64) {
 	c.account.Drops.Shutdown += o.Shutdown
 	c.account.Bytes += o.Bytes
 	if o.Rejected+o.Expired+o.Shutdown > 0 {
-		c.j.onLoss()
+		c.j.onNews()
 	}
 	c.tell()
 }
@@ -250,7 +251,7 @@ func (c *Cursor) Abandon() {
 	}
 	if pending := c.pending(); pending > 0 {
 		c.account.Drops.Shutdown += pending
-		c.j.onLoss()
+		c.j.onNews()
 	}
 	c.abandoned = true
 	c.taken, c.next = 0, c.j.seq+1

@@ -42,9 +42,10 @@ type Options struct {
 	// Limit. Zero means a 256th of Limit, between 4 KiB and 1 MiB. A larger frame
 	// gets a segment of its own.
 	SegmentSize int
-	// OnLoss is called, with the journal locked, when records were dropped or
-	// rejected. It must not block and must not call the journal.
-	OnLoss func()
+	// OnNews is called, with the journal locked, when records were dropped or
+	// rejected, or an append has waited. It must not block and must not call the
+	// journal.
+	OnNews func()
 }
 
 // A Journal is a log with any number of appenders and readers.
@@ -52,7 +53,7 @@ type Journal struct {
 	limit       int64
 	segmentSize int
 	memory      memory
-	onLoss      func()
+	onNews      func()
 
 	wake chan struct{} // to the pacer: appended while it was asleep
 	quit chan struct{} // closed by Stop
@@ -89,13 +90,13 @@ func New(o Options) *Journal {
 	j := &Journal{
 		limit:       o.Limit,
 		segmentSize: o.SegmentSize,
-		onLoss:      o.OnLoss,
+		onNews:      o.OnNews,
 		wake:        make(chan struct{}, 1),
 		quit:        make(chan struct{}),
 		done:        make(chan struct{}),
 	}
-	if j.onLoss == nil {
-		j.onLoss = func() {}
+	if j.onNews == nil {
+		j.onNews = func() {}
 	}
 	j.addSegment(j.segmentSize)
 	go j.pace()
@@ -150,8 +151,14 @@ func (j *Journal) roll(need int) error {
 		}
 		// The oldest segment has to go. Readers that hold on to it lose what
 		// they have not read of it, each by its own policy.
-		if d := j.head.patience(j.cursors) - waited; d > 0 {
-			waited += j.awaitSpace(d)
+		blockers, d := j.head.patience(j.cursors)
+		if d -= waited; d > 0 {
+			took := j.awaitSpace(d)
+			waited += took
+			for _, c := range blockers {
+				c.account.Blocked += took
+			}
+			j.onNews()
 			continue
 		}
 		if !j.dropHead() {
@@ -163,14 +170,15 @@ func (j *Journal) roll(need int) error {
 	}
 }
 
-// patience returns how long an append may wait for a reader to leave s.
-func (s *segment) patience(cursors []*Cursor) (d time.Duration) {
+// patience returns for which readers an append waits that are in s, and how
+// long.
+func (s *segment) patience(cursors []*Cursor) (blockers []*Cursor, d time.Duration) {
 	for _, c := range cursors {
 		if c.seg == s && c.overflow == Block {
-			d = max(d, c.blockTimeout)
+			blockers, d = append(blockers, c), max(d, c.blockTimeout)
 		}
 	}
-	return d
+	return blockers, d
 }
 
 // awaitSpace unlocks the journal until a cursor has left the oldest segment or
@@ -209,7 +217,7 @@ func (j *Journal) dropHead() bool {
 		}
 	}
 	j.release()
-	j.onLoss()
+	j.onNews()
 	return true
 }
 

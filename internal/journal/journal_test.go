@@ -109,7 +109,7 @@ func requireExactly(t *testing.T, c *journal.Cursor, delivered uint64) {
 func TestFullJournalDropsTheOldestOfTheLaggardAlone(t *testing.T) {
 	t.Parallel()
 	drops := 0
-	j := open(t, journal.Options{Limit: tiny, OnLoss: func() { drops++ }})
+	j := open(t, journal.Options{Limit: tiny, OnNews: func() { drops++ }})
 	slow, fast := reader(j, journal.CursorOptions{}), reader(j, journal.CursorOptions{})
 	var got []uint64
 	for i := range uint64(100) {
