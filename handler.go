@@ -3,6 +3,7 @@ package fapilog
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/fapilog/fapilog/internal/frame"
@@ -61,7 +62,7 @@ var buffers = sync.Pool{New: func() any {
 const largestBuffer = 64 << 10
 
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	if worker.FromSink(ctx, h.out.origin) {
+	if worker.FromSink(ctx, h.out.origin) || fromTransport(r) {
 		h.out.refuseCircular(h.enc.Append(nil, r))
 		return nil
 	}
@@ -72,6 +73,20 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 		buffers.Put(b)
 	}
 	return err
+}
+
+// fromTransport reports whether r is what an HTTP transport prints, through
+// package log, which nobody can tell it not to: about a server that answers more
+// often than it is asked, maybe the one that a sink sends to, and then it would
+// do so again for this record. It comes from a goroutine of the transport's own.
+//
+// Records of package log have no PC, unless its flags ask for the line.
+func fromTransport(r slog.Record) bool {
+	if !strings.HasPrefix(r.Message, "Unsolicited response received on idle HTTP channel") {
+		return false
+	}
+	source := r.Source()
+	return source == nil || strings.HasPrefix(source.Function, "net/http.")
 }
 
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {

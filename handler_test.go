@@ -214,3 +214,22 @@ func TestPrettyShowsTheSourceIfTheHandlerAddsIt(t *testing.T) {
 		require.Contains(t, got.String(), "m a=1\n")
 	}
 }
+
+// net/http prints through package log that a server answers without being asked.
+// If it is the one that a sink sends to, it would do so again for that record.
+func TestRecordsOfTheHTTPTransport(t *testing.T) {
+	t.Parallel()
+	var fallback syncBuffer
+	s := &memo{}
+	out := open(t, fapilog.Config{Targets: []fapilog.Target{target("s0", s)}, Fallback: &fallback})
+	message := `Unsolicited response received on idle HTTP channel starting with "HTTP/1.1 200 OK"; err=<nil>`
+	logger := slog.New(fapilog.Handler(out, nil))
+	// As package log does after slog.SetDefault.
+	require.NoError(t, logger.Handler().Handle(t.Context(), slog.NewRecord(time.Now(), slog.LevelInfo, message, 0)))
+	logger.Info(message) // a program may log what it likes
+	require.NoError(t, out.Close())
+	st := out.Stats()
+	require.EqualValues(t, 1, st.Appended)
+	require.EqualValues(t, 1, st.Refused)
+	require.Contains(t, fallback.String(), "not delivered, because a sink logged it: ")
+}
