@@ -11,6 +11,7 @@ package httpsink
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -59,6 +60,7 @@ type Client struct {
 	token     bearer
 	format    func() *Body
 	secrets   []*registry.URI // that redact what does not change
+	ownRoots  bool            // there is a CAFile
 	renew     bool            // the next request gets a new connection
 
 	closing context.Context // ended by Close, ends dials and connections
@@ -81,7 +83,7 @@ func New(o Options) (*Client, error) {
 		}
 		return nil, errors.Join(errs...)
 	}
-	c := &Client{sink: o.Sink, url: l.url, where: place(l.url), header: l.header, token: l.token}
+	c := &Client{sink: o.Sink, url: l.url, where: place(l.url), header: l.header, token: l.token, ownRoots: o.CAFile != ""}
 	if o.Username != "" || o.Password != "" {
 		r := http.Request{Header: make(http.Header)}
 		r.SetBasicAuth(o.Username, o.Password)
@@ -170,6 +172,7 @@ type Response struct {
 // that case, too. After a request without an answer the next one gets a new
 // connection.
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
+	began := time.Now()
 	req, err := c.request(ctx, r)
 	if err != nil {
 		return nil, c.fail(r.Method, err)
@@ -181,7 +184,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		c.renew = true // with HTTP/2, the connection is still there
-		return nil, c.fail(r.Method, fmt.Errorf("no answer: %w", err))
+		return nil, c.fail(r.Method, missing(ctx, began, "no answer", err))
 	}
 	defer resp.Body.Close()
 	answer := &Response{Status: resp.StatusCode, Header: resp.Header, client: c, method: r.Method}
@@ -271,9 +274,10 @@ func (c *Client) Probe(ctx context.Context) error {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[c.url.Scheme]
 	}
+	began := time.Now()
 	conn, err := c.transport.NewClientConn(ctx, c.url.Scheme, net.JoinHostPort(c.url.Hostname(), port))
 	if err != nil {
-		return c.fail("probe", err)
+		return c.fail("probe", missing(ctx, began, "no connection", err))
 	}
 	// It is said that this closes the connection. Where the other side has
 	// closed it already, that is no news.
@@ -292,11 +296,65 @@ func (c *Client) Close() error {
 // fail makes the error of a request without an answer.
 func (c *Client) fail(method string, err error) error {
 	hold := needsOperator(err)
-	err = fmt.Errorf("%s: %s %s: %w", c.sink, method, c.where, c.redactError(err))
+	err = fmt.Errorf("%s: %s %s: %w%s", c.sink, method, c.where, c.redactError(err), c.advice(err))
 	if hold {
 		return sinks.Hold(err)
 	}
 	return err
+}
+
+// missing says what there is not, why, and if time was the reason how much there
+// was: a context knows that it has ended, but not what that means.
+func missing(ctx context.Context, began time.Time, what string, err error) error {
+	text := what
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		took := time.Since(began)
+		if deadline, ok := ctx.Deadline(); ok {
+			took = min(took, deadline.Sub(began)) // it may be noticed late
+		}
+		text += fmt.Sprintf(" within %v", roundly(took))
+	case errors.Is(err, context.Canceled):
+		text += " before the sink was given up"
+	}
+	if cause := err.Error(); cause != context.DeadlineExceeded.Error() && cause != context.Canceled.Error() {
+		text += ": " + cause
+	}
+	return &missingError{text, err}
+}
+
+// A missingError has a text that need not have that of its cause in it.
+type missingError struct {
+	text  string
+	cause error
+}
+
+func (e *missingError) Error() string { return e.text }
+func (e *missingError) Unwrap() error { return e.cause }
+
+// roundly returns a duration with its first two digits: what was done before the
+// clock was read makes 2.998 s of a timeout of 3 s.
+func roundly(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 100 {
+		unit *= 10
+	}
+	return max(d, 0).Round(unit)
+}
+
+// advice says what to do about an error, where that is known.
+func (c *Client) advice(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		if c.ownRoots {
+			return ": none of the authorities in ca_file has issued it"
+		}
+		return ": name your authority with ca_file="
+	}
+	// The same type is for versions that make no sense.
+	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && strings.Contains(e.Msg, "does not look like a TLS handshake") {
+		return ": the port speaks no TLS: is it http://?"
+	}
+	return ""
 }
 
 // needsOperator reports that waiting does not help: nothing was sent because

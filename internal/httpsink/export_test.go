@@ -13,6 +13,9 @@ func SetProxyFromEnvironment(f func(*http.Request) (*url.URL, error)) (restore f
 	return func() { fromEnvironment = old }
 }
 
+// Roundly is how the text of an error shows a duration.
+var Roundly = roundly
+
 // Bytes returns the body as it is sent.
 func (b *Body) Bytes() []byte { return b.mem.data }
 

@@ -350,9 +350,10 @@ func TestHandshakesThatFail(t *testing.T) {
 		probe   bool // finds it
 		want    string
 	}{
-		"unknown authority":      {httpsink.Options{URL: start(&tls.Config{}), CAFile: strangers.File}, true, "certificate"},
+		"unknown authority":      {httpsink.Options{URL: start(&tls.Config{})}, true, ": name your authority with ca_file="},
+		"other authority":        {httpsink.Options{URL: start(&tls.Config{}), CAFile: strangers.File}, true, ": none of the authorities in ca_file has issued it"},
 		"old version":            {httpsink.Options{URL: start(&tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}), CAFile: ca.File}, true, "protocol version"},
-		"no TLS":                 {httpsink.Options{URL: strings.Replace(plain.URL, "http:", "https:", 1)}, true, "does not look like a TLS handshake"},
+		"no TLS":                 {httpsink.Options{URL: strings.Replace(plain.URL, "http:", "https:", 1)}, true, "does not look like a TLS handshake: the port speaks no TLS: is it http://?"},
 		"no client certificate":  {httpsink.Options{URL: start(&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}), CAFile: ca.File}, false, "certificate required"},
 		"bad client certificate": {httpsink.Options{URL: start(&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}), CAFile: ca.File, CertFile: wrongCert, KeyFile: wrongKey}, false, "certificate"},
 	} {
@@ -394,7 +395,7 @@ func TestProbeSendsNothing(t *testing.T) {
 	require.Empty(t, <-got)
 	require.NoError(t, l.Close())
 	err = c.Probe(t.Context())
-	require.ErrorContains(t, err, "test: probe http://"+l.Addr().String()+": dial tcp")
+	require.ErrorContains(t, err, "test: probe http://"+l.Addr().String()+": no connection: dial tcp")
 	require.Equal(t, verdict.Retry, kind(err))
 }
 
@@ -581,6 +582,36 @@ func TestParametersOfURIs(t *testing.T) {
 	require.NoError(t, uri.Check())
 }
 
+// A time that is over is named, without the part of it that was over before.
+func TestNoAnswerInTime(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0") // which connects, and says nothing
+	require.NoError(t, err)
+	defer l.Close()
+	c := client(t, httpsink.Options{URL: "https://" + l.Addr().String()})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err = c.Do(ctx, httpsink.Request{Method: http.MethodPost})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Regexp(t, `^test: POST https://127\.0\.0\.1:[0-9]+: no answer within [0-9.]+.?s$`, err.Error())
+	err = c.Probe(ctx) // whose time is over before it begins
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Regexp(t, `^test: probe https://127\.0\.0\.1:[0-9]+: no connection within 0s`, err.Error())
+
+	for _, test := range [][2]time.Duration{
+		{2998 * time.Millisecond, 3 * time.Second},
+		{49_999 * time.Microsecond, 50 * time.Millisecond},
+		{89_999 * time.Millisecond, 90 * time.Second},
+		{99_990 * time.Millisecond, 100 * time.Second},
+		{1500 * time.Millisecond, 1500 * time.Millisecond},
+		{7, 7},
+		{0, 0},
+		{-5 * time.Second, 0},
+	} {
+		require.Equal(t, test[1], httpsink.Roundly(test[0]))
+	}
+}
+
 // net/http goes on with a handshake when the request has been called off. Close
 // ends it.
 func TestCloseEndsHandshakes(t *testing.T) {
@@ -610,7 +641,9 @@ func TestCloseEndsHandshakes(t *testing.T) {
 	}()
 	<-begun
 	cancel()
-	require.ErrorIs(t, <-done, context.Canceled)
+	err = <-done
+	require.ErrorIs(t, err, context.Canceled)
+	require.EqualError(t, err, "test: POST https://"+l.Addr().String()+": no answer before the sink was given up")
 	require.NoError(t, c.Close())
 	select {
 	case <-ended:

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/fapilog/fapilog/sinks"
 )
@@ -133,17 +134,57 @@ const maxQuote = 200
 
 var tags = regexp.MustCompile(`(?s)<(style|script)\b.*?</(style|script)>|<[^<>]*>`)
 
-// Quote returns the beginning of the body, in one line, without secrets and the
-// tags of HTML.
+// Quote returns the beginning of the body, in one line, without secrets, the
+// tags of HTML, and what only repeats the status.
 func (r *Response) Quote() string {
 	text := r.client.redact(string(r.Body))
-	if strings.Contains(r.Header.Get("Content-Type"), "html") {
-		text = tags.ReplaceAllString(text, " ")
+	page := strings.Contains(r.Header.Get("Content-Type"), "html")
+	if page {
+		text = tags.ReplaceAllString(text, wasTag)
 	}
 	if strings.Contains(text, "&") {
 		text = r.client.redact(html.UnescapeString(text)) // pages and XML escape secrets, too
 	}
-	return shorten(oneLine(text), maxQuote)
+	if page {
+		text = r.withoutHeadings(text)
+	}
+	return shorten(r.withoutStatus(oneLine(text)), maxQuote)
+}
+
+// wasTag stands for a tag. It is not printable.
+const wasTag = "\x00"
+
+// withoutHeadings leaves out of a page what titles and headings say more than
+// once, which on those of servers is the status.
+func (r *Response) withoutHeadings(page string) string {
+	var pieces []string
+	status := strconv.Itoa(r.Status) + " "
+	for piece := range strings.SplitSeq(page, wasTag) {
+		piece = oneLine(piece)
+		again := strings.HasPrefix(piece, status) && slices.Contains(pieces, piece) || slices.Contains(pieces, status+piece)
+		if !again && r.withoutStatus(piece) != "" {
+			pieces = append(pieces, piece)
+		}
+	}
+	return strings.Join(pieces, " ")
+}
+
+// withoutStatus takes the status off the beginning of a line.
+func (r *Response) withoutStatus(line string) string {
+	name := http.StatusText(r.Status)
+	if name == "" {
+		return line
+	}
+	for {
+		rest, ok := strings.CutPrefix(line, strconv.Itoa(r.Status)+" "+name)
+		if !ok {
+			rest, ok = strings.CutPrefix(line, name)
+		}
+		if next, _ := utf8.DecodeRuneInString(rest); !ok || unicode.IsLetter(next) || unicode.IsDigit(next) {
+			return line
+		}
+		line = strings.TrimLeft(rest, " .:")
+	}
 }
 
 // shorten returns the first characters of a text.

@@ -159,6 +159,18 @@ func TestTextOfErrors(t *testing.T) {
 		{404, "text/plain", long, "answered 404 Not Found: " + long[:400] + "..."},
 		{413, "text/html; charset=utf-8", "<html><style>a{}</style>\n<h1>Too <b>large</b></h1></html>", "answered 413 Request Entity Too Large: Too large"},
 		{302, "text/plain", "", "answered 302 Found: redirects are not followed: write the URL that it leads to"},
+		// What only repeats the status: of nginx, net/http, Apache, and a program.
+		{400, "text/html", "<html>\r\n<head><title>400 Bad Request</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n" +
+			"<hr><center>nginx/1.22.1</center>\r\n</body>\r\n</html>\r\n", "answered 400 Bad Request: nginx/1.22.1"},
+		{400, "text/html", "<title>400 The plain HTTP request was sent to HTTPS port</title><h1>400 Bad Request</h1>" +
+			"<center>The plain HTTP request was sent to HTTPS port</center><hr>nginx", "answered 400 Bad Request: 400 The plain HTTP request was sent to HTTPS port nginx"},
+		{503, "text/html", "<title>503 Service Temporarily Unavailable</title><h1>503 Service Temporarily Unavailable</h1><hr>nginx", "answered 503 Service Unavailable: 503 Service Temporarily Unavailable nginx"},
+		{404, "text/plain", "Not Found\n", "answered 404 Not Found"},
+		{404, "text/html", "<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>No such URL.</p>", "answered 404 Not Found: No such URL."},
+		{500, "text/plain", "Internal Server Error: 500 Internal Server Error: disk", "answered 500 Internal Server Error: disk"},
+		{404, "text/plain", "Not Founded", "answered 404 Not Found: Not Founded"},
+		{400, "text/plain", "no, this is a Bad Request", "answered 400 Bad Request: no, this is a Bad Request"},
+		{400, "text/html", "<p>a or <b>b</b> or <b>b</b></p>", "answered 400 Bad Request: a or b or b"},
 		{202, "text/plain", "queued", "answered 202 Accepted, which is not among the codes of success: queued"},
 	} {
 		a := answer(t, httpsink.Options{Proxy: "none"}, func(w http.ResponseWriter, _ *http.Request) {

@@ -48,14 +48,13 @@
 // batch all the same, and gets it again: with the same records in the same
 // bytes, and with the same idempotency key,
 //
-//	Idempotency-Key: <log id>:<first sequence number>-<last>
+//	Idempotency-Key: <log id>:<first sequence number>-<last>:<sink>
 //
-// which a receiver can tell duplicates by. Batches are sent one after the
-// other, in order. A batch that was refused as too large, or because of some of
-// its records, is sent in parts, each with a key of its own. Two sinks of one
-// program that send different records to the same URL (level, match) may use the
-// same key for different batches: give one of them another idempotency_header,
-// or a query of its own.
+// which a receiver can tell duplicates by. <log id> and <sink> are random texts,
+// made anew when the program starts: with the second, sinks that send different
+// records to the same URL (level, match) have different keys. Batches are sent
+// one after the other, in order. A batch that was refused as too large, or
+// because of some of its records, is sent in parts, each with a key of its own.
 //
 // If the server has closed a connection that was used before, the request is
 // sent again at once on a new one. That is no failed attempt, and does not
@@ -65,9 +64,10 @@
 // that has been replaced.
 //
 // At start-up, and before a held batch is tried again, the sink connects to the
-// server, through the proxy if there is one, and does the TLS handshake. It sends
-// no request then, because there is none that every receiver takes for harmless:
-// whether the credentials are accepted turns out with the first batch.
+// server, through the proxy if there is one, and does the TLS handshake. If that
+// fails at start-up, the program does not start, unless soft_start=true. The sink
+// sends no request then, because there is none that every receiver takes for
+// harmless: whether the credentials are accepted turns out with the first batch.
 //
 // # Errors
 //
@@ -84,14 +84,20 @@
 //	501, 505 to 508, 510, 511    kept
 //	413                          sent in two halves; a single record is rejected
 //	400, 422                     sent in two halves, until the refused records stand
-//	                               alone, which are rejected; kept if a well-known
-//	                               server says by it that it expected TLS, a client
-//	                               certificate, or smaller headers
+//	                               alone, which are rejected; but see below; kept
+//	                               if a well-known server says by it that it
+//	                               expected TLS, a client certificate, or smaller
+//	                               headers
 //	3xx                          kept; redirects are not followed
 //	401, 403, 404, 405, 407,     kept: a token that is being replaced costs no data
 //	  410, other 4xx
 //	2xx that is no success       kept: what it means, the receiver's manual says;
 //	                               add it to success if that is right
+//
+// A receiver that has not accepted anything since the program was started, and
+// has refused ten records with 400 or 422, most likely expects another format or
+// path: from then on, a record that it refuses is kept until an operator acts,
+// and with it all that follow, until the receiver accepts one.
 //
 // A server that answers and closes the connection before it has read the whole
 // request may have its answer lost, which is then no answer.
@@ -102,6 +108,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -113,6 +120,7 @@ import (
 
 	"github.com/fapilog/fapilog/internal/compress"
 	"github.com/fapilog/fapilog/internal/httpsink"
+	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
 )
@@ -197,6 +205,7 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 		h.URL += "?" + escapeQuery(query)
 	}
 	h.Compress = uri.Enum("compress", compress.None, compress.Names()...)
+	uri.Unknown("the query of the URL is written query=key%3Dvalue") // most webhooks are pasted
 	h.Check(uri)
 	if err := checkIdempotencyHeader(o.IdempotencyHeader, h.Header); err != nil {
 		uri.Reject("idempotency_header", err.Error())
@@ -276,13 +285,16 @@ func checkIdempotencyHeader(name string, others http.Header) error {
 
 // A Sink sends records to a URL.
 type Sink struct {
-	client  *httpsink.Client
-	body    *httpsink.Body
-	array   bool
-	method  string
-	success []int
-	keyName string      // canonical; "": none
-	header  http.Header // of every request
+	client   *httpsink.Client
+	body     *httpsink.Body
+	array    bool
+	method   string
+	success  []int
+	keyName  string      // canonical; "": none
+	keyEnd   string      // what tells the keys of this sink from those of others
+	header   http.Header // of every request
+	accepted bool        // the receiver has accepted something
+	refused  int         // records rejected before that
 }
 
 var (
@@ -295,7 +307,8 @@ var (
 // New makes a sink that sends to url, which has the form
 // http://host[:port][/path][?query] or https://..., without user information,
 // and is used as it is written. It reads the files that the options name, and
-// connects to nothing. The error reports all that is wrong.
+// connects to nothing. The sink has idempotency keys of its own: another one with
+// the same arguments has others. The error reports all that is wrong.
 func New(url string, o Options) (*Sink, error) {
 	return newSink(httpsink.Options{
 		URL:       url,
@@ -336,7 +349,10 @@ func newSink(h httpsink.Options, o Options) (*Sink, error) {
 	if o.Method != http.MethodPost && o.Method != http.MethodPut {
 		check("method", errors.New("neither POST nor PUT"))
 	}
-	s := &Sink{method: o.Method, success: slices.Clone(o.Success), header: make(http.Header)}
+	s := &Sink{
+		method: o.Method, success: slices.Clone(o.Success), header: make(http.Header),
+		keyEnd: ":" + rand.Text()[:8],
+	}
 	switch o.Format {
 	case NDJSON, "":
 		s.header.Set("Content-Type", "application/x-ndjson")
@@ -371,20 +387,47 @@ func (s *Sink) Write(ctx context.Context, batch []sinks.Event) error {
 		return fmt.Errorf("webhook: make request body: %w", err)
 	}
 	if s.keyName != "" {
-		s.header[s.keyName] = []string{key(batch)}
+		s.header[s.keyName] = []string{s.key(batch)}
 	}
 	answer, err := s.client.Do(ctx, httpsink.Request{Method: s.method, Header: s.header, Body: s.body})
 	if err != nil {
 		return err
 	}
-	return answer.Verdict(s.success...)
+	if err = answer.Verdict(s.success...); err == nil {
+		s.accepted = true
+		return nil
+	}
+	return s.doubt(err, len(batch))
+}
+
+// mostRefused is how many records are rejected by a receiver that has accepted
+// none: so many may be bad, and so many a wrong parameter may cost.
+const mostRefused = 10
+
+// doubt turns an answer that refuses data into one about the configuration if
+// the receiver has never accepted any. Batches are halved all the same, lest a
+// good record be held for a bad one of its batch: one that is accepted is enough
+// to know that the records are at fault.
+func (s *Sink) doubt(err error, records int) error {
+	if kind, _, _ := verdict.Of(err); kind != verdict.Permanent || s.accepted {
+		return err
+	}
+	err = fmt.Errorf("%w: nothing has been accepted so far: are format= and the path right?", err)
+	switch {
+	case records > 1:
+		return err
+	case s.refused == mostRefused:
+		return sinks.Hold(err)
+	}
+	s.refused++
+	return err
 }
 
 // key returns the idempotency key, which is the same for the same batch. A part
 // of a batch ends at another record, or begins at one.
-func key(batch []sinks.Event) string {
+func (s *Sink) key(batch []sinks.Event) string {
 	first, last := batch[0].ID(), batch[len(batch)-1].ID()
-	return first.String() + "-" + strconv.FormatUint(last.Seq, 10)
+	return first.String() + "-" + strconv.FormatUint(last.Seq, 10) + s.keyEnd
 }
 
 var opening, comma, closing = []byte("["), []byte(","), []byte("]")

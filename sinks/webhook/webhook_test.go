@@ -3,12 +3,15 @@ package webhook_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,7 +120,8 @@ func TestRequests(t *testing.T) {
 		for name, value := range test.header {
 			switch key := one.ID().String() + "-" + strings.TrimPrefix(two.ID().String(), two.ID().Log+":"); {
 			case name == "X-Request-Id", name == "Idempotency-Key":
-				require.Equal(t, key, r.Header.Get(name))
+				require.Regexp(t, "^"+key+":[A-Z2-7]{8}$", r.Header.Get(name))
+				require.Equal(t, first.Header.Get(name), r.Header.Get(name))
 			default:
 				require.Equal(t, value, r.Header.Get(name), name)
 			}
@@ -129,6 +133,27 @@ func TestRequests(t *testing.T) {
 	requests := server.Requests()
 	require.NotContains(t, requests[len(requests)-1].Header, "Idempotency-Key")
 	require.NotContains(t, requests[len(requests)-1].Header, "None")
+}
+
+// Two sinks of one program may send different batches, with the same first and
+// last record, to one receiver, which remembers keys.
+func TestKeysOfTwoSinks(t *testing.T) {
+	t.Parallel()
+	server := slogtest.NewServer(t)
+	out, err := fapilog.New(t.Context(), fapilog.Config{
+		Sinks:    []string{server.URL + "?linger=1h", server.URL + "?linger=1h&level=warn"},
+		Fallback: t.Output(), ShutdownTimeout: time.Minute,
+	})
+	require.NoError(t, err)
+	log := slog.New(fapilog.Handler(out, nil))
+	log.Warn("one")
+	log.Info("two")
+	log.Warn("three")
+	require.NoError(t, out.Close())
+	require.Len(t, server.Requests(), 2)
+	records, err := received(server)
+	require.NoError(t, err)
+	require.Len(t, records, 3+2)
 }
 
 func unzstd(t *testing.T, packed []byte) string {
@@ -146,7 +171,7 @@ func TestMalformedURIs(t *testing.T) {
 	for uri, want := range map[string]string{
 		"https://":                                       "there is no host",
 		"https://a:1,b:2":                                "there is more than one host",
-		"https://h?key=abc":                              "parameter key: unknown",
+		"https://h?key=abc":                              "; the query of the URL is written query=key%3Dvalue",
 		"https://h?fromat=array":                         "did you mean format?",
 		"https://h?format=json":                          "parameter format: not one of ndjson, array",
 		"https://h?method=GET":                           "parameter method: not one of POST, PUT",
@@ -267,6 +292,85 @@ func TestBatchesAreDivided(t *testing.T) {
 	}
 }
 
+// A receiver that refuses everything from the start does not understand the
+// requests: that costs neither the data nor a storm of requests.
+func TestReceiverThatNeverAcceptsAnything(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusBadRequest, http.StatusUnprocessableEntity} {
+		var asked atomic.Int64
+		var repaired atomic.Bool
+		got := newStrict(t, status, func([]byte) bool {
+			asked.Add(1)
+			return !repaired.Load()
+		})
+		out := open(t, got.URL)
+		const count = 5000
+		logN(out, count, "x")
+		testserver.Wait(t, "the sink to be held", func() error {
+			if st := out.Stats().Sinks[0]; st.State != fapilog.StateHeld {
+				return errors.New(string(st.State))
+			}
+			return nil
+		})
+		st := out.Stats().Sinks[0]
+		require.EqualValues(t, 10, st.Rejected)
+		require.ErrorContains(t, st.LastError, "nothing has been accepted so far: are format= and the path right?")
+		require.Less(t, asked.Load(), int64(200)) // halving a batch takes up to 13, and there may be several
+		repaired.Store(true)
+		require.NoError(t, out.Close())
+		st = out.Stats().Sinks[0]
+		require.EqualValues(t, 10, st.Rejected)
+		require.EqualValues(t, count-10, st.Delivered)
+	}
+}
+
+// What is refused says nothing about the configuration if anything was accepted
+// before, or is accepted after a few.
+func TestBadRecordsAtTheBeginning(t *testing.T) {
+	t.Parallel()
+	server := slogtest.NewServer(t)
+	for _, before := range []int{0, 1, 9, 10} {
+		s, err := webhook.New(server.URL, webhook.Options{})
+		require.NoError(t, err)
+		defer s.Close()
+		write := func(records, status int) error {
+			server.SetDefault(slogtest.Answer{Status: status})
+			return s.Write(t.Context(), slices.Repeat([]sinks.Event{event("x")}, records))
+		}
+		requireKind := func(want verdict.Kind, err error) {
+			t.Helper()
+			kind, _, _ := verdict.Of(err)
+			require.Equal(t, want, kind)
+		}
+		const hint = "nothing has been accepted so far"
+		for range before {
+			err := write(2, 400) // halves are no records
+			requireKind(verdict.Permanent, err)
+			require.ErrorContains(t, err, hint)
+			err = write(1, 422)
+			requireKind(verdict.Permanent, err)
+			require.ErrorContains(t, err, hint)
+			err = write(1, 503) // something else
+			requireKind(verdict.Retry, err)
+			require.NotContains(t, err.Error(), hint)
+		}
+		if before == 10 {
+			for range 3 {
+				err := write(1, 400)
+				requireKind(verdict.Hold, err)
+				require.ErrorContains(t, err, hint)
+				requireKind(verdict.Permanent, write(2, 400))
+			}
+		}
+		require.NoError(t, write(1, 200))
+		for range 20 {
+			err := write(1, 400)
+			requireKind(verdict.Permanent, err)
+			require.NotContains(t, err.Error(), hint)
+		}
+	}
+}
+
 // A token that is replaced while the sink is held costs nothing.
 func TestTokenThatIsReplaced(t *testing.T) {
 	t.Parallel()
@@ -295,7 +399,7 @@ func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	url := "http://" + testserver.Address(testserver.Port(t))
 	_, err := fapilog.New(t.Context(), fapilog.Config{Sinks: []string{url + "/secret-path"}, Fallback: t.Output()})
-	require.ErrorContains(t, err, "webhook: probe "+url+": dial tcp")
+	require.ErrorContains(t, err, "webhook: probe "+url+": no connection: dial tcp")
 	require.NotContains(t, err.Error(), "secret")
 	s, err := webhook.New(url+"/secret-path", webhook.Options{})
 	require.NoError(t, err)
@@ -317,6 +421,7 @@ func TestNoAnswer(t *testing.T) {
 	batch := []sinks.Event{event("x")}
 	err = s.Write(ctx, batch)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Regexp(t, `^webhook: POST `+server.URL+`: no answer within [0-9.]+.?s$`, err.Error())
 	kind, _, told := verdict.Of(err)
 	require.Equal(t, verdict.Retry, kind)
 	require.False(t, told)
