@@ -22,6 +22,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fapilog/fapilog/internal/secretfile"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
@@ -363,15 +364,7 @@ func needsOperator(err error) bool {
 	if kind, _, _ := verdict.Of(err); kind == verdict.Hold {
 		return true
 	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return true // the other side does not speak TLS
-	}
-	// The type of an alert of the other side is not exported.
-	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "remote error"
+	return secretfile.Refused(err)
 }
 
 // proxyAnswered judges a proxy's answer to CONNECT.

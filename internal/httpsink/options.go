@@ -2,7 +2,6 @@ package httpsink
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fapilog/fapilog/internal/compress"
+	"github.com/fapilog/fapilog/internal/secretfile"
 	"github.com/fapilog/fapilog/registry"
 )
 
@@ -132,7 +132,7 @@ func (o *Options) load() (*loaded, []*optionError) {
 			problems = append(problems, &optionError{name, err.Error()})
 		}
 	}
-	l := &loaded{tls: &tls.Config{MinVersion: tls.VersionTLS12}}
+	l := new(loaded)
 	var err error
 	l.url, err = parseURL(o.URL)
 	add("url", err)
@@ -144,8 +144,11 @@ func (o *Options) load() (*loaded, []*optionError) {
 	}
 	l.proxy, l.via, err = o.loadProxy(l.url)
 	add("proxy", err)
-	add("ca_file", o.loadAuthorities(l.tls))
-	add("cert_file", o.loadCertificate(l.tls))
+	var files []*secretfile.Problem
+	l.tls, files = secretfile.TLS{CA: o.CAFile, Cert: o.CertFile, Key: o.KeyFile}.Config()
+	for _, p := range files {
+		problems = append(problems, &optionError{p.Name, p.Reason})
+	}
 	l.format, err = compress.Lookup(o.Compress)
 	add("compress", err)
 	if l.url != nil && l.url.Scheme == "http" {
@@ -262,7 +265,7 @@ func (o *Options) lastCredential() string {
 func (o *Options) loadToken(t *bearer) error {
 	switch {
 	case o.TokenFile != "":
-		t.file.path = o.TokenFile
+		t.file.Path = o.TokenFile
 		if _, err := t.current(); err != nil {
 			return &optionError{"token_file", strings.TrimPrefix(err.Error(), "read token_file: ")}
 		}
@@ -313,36 +316,4 @@ func (o *Options) loadProxy(target *url.URL) (func(*http.Request) (*url.URL, err
 		return nil, nil, errors.New("neither env nor none nor a URL with the scheme http, https or socks5: write for example proxy=http://proxy:3128")
 	}
 	return http.ProxyURL(u), u, nil
-}
-
-func (o *Options) loadAuthorities(c *tls.Config) error {
-	if o.CAFile == "" {
-		return nil
-	}
-	text, err := readFile(o.CAFile)
-	if err != nil {
-		return err
-	}
-	c.RootCAs = x509.NewCertPool()
-	if !c.RootCAs.AppendCertsFromPEM(text) {
-		return errors.New("there is no certificate in it that is in PEM form")
-	}
-	return nil
-}
-
-func (o *Options) loadCertificate(c *tls.Config) error {
-	switch {
-	case o.CertFile == "" && o.KeyFile == "":
-		return nil
-	case o.CertFile == "":
-		return &optionError{"key_file", "it goes with cert_file, which is missing"}
-	case o.KeyFile == "":
-		return &optionError{"cert_file", "it goes with key_file, which is missing"}
-	}
-	pair := &keyPair{cert: watched{path: o.CertFile}, key: watched{path: o.KeyFile}}
-	if err := pair.load(); err != nil {
-		return err
-	}
-	c.GetClientCertificate = pair.certificate
-	return nil
 }
