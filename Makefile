@@ -5,8 +5,9 @@
 FUZZTIME ?= 5s
 BENCHFLAGS ?=
 
-# Every module of the repository; those with code in them.
-modules := $(shell find . -name go.mod -not -path '*/testdata/*' | sed 's|/go.mod$$||' | sort)
+# Every module of the repository, but for that which Loki is built in, as it is;
+# those with code in them.
+modules := $(shell find . -name go.mod -not -path '*/testdata/*' -not -path './internal/testserver/*' | sed 's|/go.mod$$||' | sort)
 code := $(filter-out ./tools,$(modules))
 tool := go tool -modfile='$(CURDIR)/tools/go.mod'
 
@@ -17,7 +18,7 @@ step = @echo; echo '==> $@'
 # The documentation's snippets have a step of their own.
 packages = $$(go list ./... | grep -v /internal/docs)
 
-.PHONY: help test format vet staticcheck tidy vuln vuln-if-reachable unit race cross \
+.PHONY: help test format vet staticcheck tidy vuln vuln-if-reachable servers unit race cross \
 	bench-once quickstart fuzz snippets bench fmt cover
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -54,6 +55,10 @@ vuln-if-reachable:
 		*'fetching vulnerabilities:'*) echo "skipped, the vulnerability database cannot be reached: $$out" ;; \
 		*) echo "$$out"; exit 1 ;; \
 	esac; fi
+
+servers: ## build the servers for the tests that no package has: Loki (once, a quarter of an hour)
+	$(step)
+	go test -timeout 1h -run TestLoki ./internal/testserver
 
 unit: ## run the tests and examples
 	$(step)

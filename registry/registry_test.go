@@ -187,8 +187,8 @@ func TestOpenErrors(t *testing.T) {
 func TestUnknownScheme(t *testing.T) {
 	t.Parallel()
 	var r registry.Registry
-	_, err := r.Open(t.Context(), parse(t, "loki://u:s3cr3t@loki:3100/s3cr3t"))
-	require.EqualError(t, err, "registry: open loki://loki:3100: unknown scheme: none is registered")
+	_, err := r.Open(t.Context(), parse(t, "kafka://u:s3cr3t@loki:3100/s3cr3t"))
+	require.EqualError(t, err, "registry: open kafka://loki:3100: unknown scheme: none is registered")
 
 	_, err = r.Open(t.Context(), parse(t, "file:logs/app.log"))
 	require.EqualError(t, err, `registry: open file:logs/app.log: unknown scheme: file needs the import _ "github.com/fapilog/fapilog/sinks/file"; none is registered`)

@@ -217,7 +217,7 @@ func problems(t *testing.T, text string) (found []string) {
 	_, err := try(t, text)
 	var all interface{ Unwrap() []error }
 	require.ErrorAs(t, err, &all)
-	elsewhere := regexp.MustCompile(`no such file or directory|cannot find the path|is not set|there is no TLS in http`)
+	elsewhere := regexp.MustCompile(`no such file or directory|cannot find the path|is not set|there is no TLS in (http|redis)`)
 	for _, err := range all.Unwrap() {
 		p, ok := errors.AsType[*registry.ParamError](err)
 		if !ok || p.Name != nobody && p.Name != "level" && !elsewhere.MatchString(p.Reason) {

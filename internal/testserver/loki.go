@@ -1,0 +1,329 @@
+package testserver
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// LokiVersion is the version of Loki that the tests run. It is the one that the
+// module in the directory loki requires.
+const LokiVersion = "v3.7.8"
+
+// lokiVariable names the environment variable with the address, host:port, of a
+// Loki to use instead. It has to take old entries.
+const lokiVariable = "FAPILOG_TEST_LOKI"
+
+// lokiBuildTime is how much time a test must have left for Loki to be built in
+// it: it takes 13 minutes on one processor.
+const lokiBuildTime = 25 * time.Minute
+
+// A LokiConfig says in what a Loki differs from one that is configured as it
+// comes.
+type LokiConfig struct {
+	Auth     bool   // it has tenants
+	Limits   string // lines for the block limits_config, indented by two blanks
+	Ingester string // lines for the block ingester, likewise
+	Own      bool   // the test stops it or fills it
+}
+
+// Loki is a Loki that keeps its data in a directory, also when it is killed.
+type Loki struct {
+	*Process        // nil, if it is the one of the environment variable
+	Address  string // host:port
+
+	t testing.TB
+}
+
+// StartLoki starts a Loki. Where its program is missing, it is built if the test
+// has the time for that:
+//
+//	go test -timeout 1h -run TestLoki ./internal/testserver
+func StartLoki(t testing.TB, conf LokiConfig) *Loki {
+	t.Helper()
+	if address := os.Getenv(lokiVariable); address != "" && conf == (LokiConfig{}) {
+		return &Loki{t: t, Address: address}
+	}
+	program := findLoki(t)
+	dir := Dir(t)
+	port, grpc := Port(t), Port(t)
+	file := filepath.Join(dir, "loki.yaml")
+	text := fmt.Sprintf(lokiConf, conf.Auth, port, grpc, dir, conf.Ingester, conf.Limits)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := &Loki{t: t, Address: Address(port)}
+	l.Process = Start(t, l.Address, program, "-config.file="+file, "-log.level=warn")
+	l.wait()
+	return l
+}
+
+// One process with everything, which talks to itself on the loopback interface.
+// Queries do without a scheduler, which would take seconds to be found.
+const lokiConf = `
+auth_enabled: %[1]t
+analytics:
+  reporting_enabled: false
+server:
+  http_listen_address: 127.0.0.1
+  http_listen_port: %[2]d
+  grpc_listen_address: 127.0.0.1
+  grpc_listen_port: %[3]d
+  log_level: warn
+  graceful_shutdown_timeout: 1s
+common:
+  instance_addr: 127.0.0.1
+  path_prefix: %[4]s
+  replication_factor: 1
+  ring:
+    kvstore:
+      store: inmemory
+  storage:
+    filesystem:
+      chunks_directory: %[4]s/chunks
+      rules_directory: %[4]s/rules
+schema_config:
+  configs:
+    - from: 2020-01-01
+      store: tsdb
+      object_store: filesystem
+      schema: v13
+      index:
+        prefix: index_
+        period: 24h
+querier:
+  query_ingesters_within: 0s
+query_range:
+  cache_results: false
+frontend_worker:
+  frontend_address: 127.0.0.1:%[3]d
+  dns_lookup_duration: 100ms
+ingester:
+  lifecycler:
+    min_ready_duration: 0s
+    final_sleep: 0s
+%[5]s
+limits_config:
+  max_query_length: 0s
+  max_entries_limit_per_query: 0
+  split_queries_by_interval: 0s
+%[6]s
+`
+
+// LokiTakesAll are limits with which nothing is refused for its time or because
+// there is much of it.
+const LokiTakesAll = `
+  reject_old_samples: false
+  creation_grace_period: 876000h
+  ingestion_rate_mb: 1000
+  ingestion_burst_size_mb: 1000
+  per_stream_rate_limit: 1GB
+  per_stream_rate_limit_burst: 1GB
+`
+
+// LokiTakesDisorder is a configuration of the ingester with which an entry may be
+// as much older than others of its stream as one likes.
+const LokiTakesDisorder = `
+  max_chunk_age: 876000h
+`
+
+// wait waits until Loki says that it is ready.
+func (l *Loki) wait() {
+	l.t.Helper()
+	Wait(l.t, "Loki to be ready", func() error {
+		resp, err := l.get("/ready", "")
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %s", resp.Status, text)
+		}
+		return err
+	})
+}
+
+// Restart starts Loki again, after it was stopped or killed, and waits until it
+// is ready.
+func (l *Loki) Restart() {
+	l.t.Helper()
+	l.Process.Restart()
+	l.wait()
+}
+
+// get sends a request over a connection of its own.
+func (l *Loki) get(target, tenant string) (*http.Response, error) {
+	req, err := http.NewRequest(http.MethodGet, "http://"+l.Address+target, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("X-Loki-Response-Encoding-Flags", "categorize-labels")
+	if tenant != "" {
+		req.Header.Set("X-Scope-OrgID", tenant)
+	}
+	return (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+}
+
+// A LokiEntry is one entry that a query has found.
+type LokiEntry struct {
+	Labels   map[string]string
+	Metadata map[string]string // but for what Loki adds: detected_level
+	Time     time.Time
+	Line     string
+}
+
+// Query returns the entries that a query in LogQL finds between two times, the
+// second of which is excluded, sorted by time. tenant may be "".
+func (l *Loki) Query(tenant, query string, from, to time.Time) ([]LokiEntry, error) {
+	values := url.Values{
+		"query": {query}, "direction": {"forward"}, "limit": {"1000000"},
+		"start": {strconv.FormatInt(from.UnixNano(), 10)}, "end": {strconv.FormatInt(to.UnixNano(), 10)},
+	}
+	resp, err := l.get("/loki/api/v1/query_range?"+values.Encode(), tenant)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("query: %s: %.500s: %w", resp.Status, text, errors.Join(err))
+	}
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Stream map[string]string
+				Values [][]json.RawMessage
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		return nil, err
+	}
+	var entries []LokiEntry
+	for _, s := range answer.Data.Result {
+		for _, v := range s.Values {
+			e := LokiEntry{Labels: s.Stream}
+			var at string
+			var more struct{ StructuredMetadata map[string]string }
+			if len(v) != 3 {
+				return nil, fmt.Errorf("query: a value has %d parts", len(v))
+			}
+			if err := errors.Join(json.Unmarshal(v[0], &at), json.Unmarshal(v[1], &e.Line), json.Unmarshal(v[2], &more)); err != nil {
+				return nil, err
+			}
+			ns, err := strconv.ParseInt(at, 10, 64)
+			if err != nil {
+				return nil, err
+			}
+			e.Time = time.Unix(0, ns).UTC()
+			delete(more.StructuredMetadata, "detected_level")
+			e.Metadata = more.StructuredMetadata
+			entries = append(entries, e)
+		}
+	}
+	slices.SortStableFunc(entries, func(a, b LokiEntry) int { return a.Time.Compare(b.Time) })
+	return entries, nil
+}
+
+// findLoki returns the path of Loki's program, or skips the test.
+func findLoki(t testing.TB) string {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(cache, "fapilog-test", "loki-"+LokiVersion, "loki")
+	if _, err := os.Stat(program); err == nil {
+		return program
+	}
+	if limited, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
+		if deadline, has := limited.Deadline(); !has || time.Until(deadline) >= lokiBuildTime {
+			if err := buildLoki(program); err != nil {
+				t.Fatal(err)
+			}
+			return program
+		}
+	}
+	return Find(t, program, "go test -timeout 1h -run TestLoki ./internal/testserver builds it (13 minutes of one processor)")
+}
+
+// buildLoki builds Loki. Another process may be doing the same.
+func buildLoki(program string) error {
+	if err := os.MkdirAll(filepath.Dir(program), 0o700); err != nil {
+		return err
+	}
+	release, err := lock(program + ".lock")
+	if err != nil {
+		return err
+	}
+	defer release()
+	if _, err := os.Stat(program); err == nil {
+		return nil
+	}
+	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/fapilog/fapilog").Output()
+	if err != nil {
+		return fmt.Errorf("find the module: %w", err)
+	}
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", program+".new", "github.com/grafana/loki/v3/cmd/loki")
+	cmd.Dir = filepath.Join(strings.TrimSpace(string(root)), "internal", "testserver", "loki")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build Loki: %w: %s", err, out)
+	}
+	return os.Rename(program+".new", program)
+}
+
+// Locks are directories, which one process alone can create. Their owners touch
+// them, so that those of processes that were killed are known.
+const (
+	touchEvery = time.Second
+	staleAfter = 30 * time.Second
+)
+
+// lock waits until no other process has a lock, and takes it.
+func lock(dir string) (release func(), err error) {
+	for {
+		err := os.Mkdir(dir, 0o700)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return nil, err
+		}
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
+			_ = os.Remove(dir)
+			continue
+		}
+		time.Sleep(touchEvery)
+	}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-time.After(touchEvery):
+				now := time.Now()
+				_ = os.Chtimes(dir, now, now)
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+		_ = os.Remove(dir)
+	}, nil
+}
