@@ -4,8 +4,8 @@ import "net/http"
 
 // An Answer is how a [Server] answers a request. The zero value is an empty 200.
 type Answer struct {
-	Status  int // default 200
-	Header  http.Header
+	Status  int         // default 200; in a [Request] it is never zero
+	Header  http.Header // times to come back are in whole seconds, as in "Retry-After: 1"
 	Body    string
 	Trouble Trouble // what goes wrong with it; default nothing
 }
@@ -19,7 +19,7 @@ func (a Answer) status() int {
 
 // accepts says that the request counts as accepted, also if its answer is lost.
 func (a Answer) accepts() bool {
-	return a.Trouble != CutBefore && a.status() >= 200 && a.status() < 300
+	return a.Trouble != CutBefore && a.Trouble != Malformed && a.status() >= 200 && a.status() < 300
 }
 
 // Trouble is what goes wrong with an answer.
@@ -32,7 +32,8 @@ type Trouble string
 
 // What can go wrong.
 const (
-	// CutBefore cuts the connection before the body of the request is read. The
+	// CutBefore cuts the connection before the body of the request is read, or,
+	// if the answer is that of a function, see [Server.Handle], after that. The
 	// request does not count as received.
 	CutBefore Trouble = "cut before"
 	// CutAfter cuts the connection when the request has been received: the
@@ -45,6 +46,7 @@ const (
 	Truncate Trouble = "truncate"
 	// Endless goes on with the answer's body until the client leaves.
 	Endless Trouble = "endless"
-	// Malformed answers with something that is not HTTP.
+	// Malformed answers with something that is not HTTP. Who speaks like this has
+	// not understood the request: it does not count as accepted.
 	Malformed Trouble = "malformed"
 )

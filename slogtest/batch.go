@@ -22,8 +22,8 @@ type batch struct {
 	events []sinks.Event // what Write gets
 }
 
-// All batches are of one log, as all that a sink gets are, and each has later
-// records than those that were made before it.
+// All batches but those of newBatchOf are of one log, as all that a sink gets
+// are, and each has later records than those that were made before it.
 var (
 	logID   = rand.Text()
 	lastSeq atomic.Uint64
@@ -31,11 +31,16 @@ var (
 
 // newBatch returns a batch of the next records of the log.
 func newBatch(records []slog.Record) *batch {
-	b := &batch{memory: event.NewBatch(&event.Origin{Log: logID})}
-	for _, r := range records {
+	return newBatchOf(logID, lastSeq.Add(uint64(len(records)))-uint64(len(records))+1, records)
+}
+
+// newBatchOf returns a batch of records of any log, from the given number on.
+func newBatchOf(log string, seq uint64, records []slog.Record) *batch {
+	b := &batch{memory: event.NewBatch(&event.Origin{Log: log})}
+	for i, r := range records {
 		f := frame.Frame(frame.NewEncoder(nil).Append(nil, r))
 		b.frames = append(b.frames, f)
-		b.events = append(b.events, sinks.Event(b.memory.Add(f, lastSeq.Add(1))))
+		b.events = append(b.events, sinks.Event(b.memory.Add(f, seq+uint64(i))))
 	}
 	b.events = slices.Clip(b.events)
 	return b
@@ -44,6 +49,9 @@ func newBatch(records []slog.Record) *batch {
 // poison is what the memory of a batch is overwritten with. It is not UTF-8,
 // and so in no line of JSON.
 const poison = 0xDB
+
+// overwritten is the message of the records that its slice is overwritten with.
+const overwritten = "overwritten"
 
 // reuse does to the memory what a worker may do when Write has returned: there
 // is something else in it now.
@@ -54,7 +62,7 @@ func (b *batch) reuse() {
 	for _, f := range b.frames {
 		fill(f, poison)
 	}
-	copy(b.events, newBatch(records(slices.Repeat([]string{"overwritten"}, len(b.events))...)).events)
+	copy(b.events, newBatch(records(slices.Repeat([]string{overwritten}, len(b.events))...)).events)
 	b.memory.Reset()
 }
 

@@ -26,11 +26,14 @@ func newLabel(of string) string { return fmt.Sprintf("%s-%d", of, labels.Add(1))
 // destination is gone too, because that may have been started there as well.
 func checkGoroutines(r *run) error {
 	// What a library starts once for the whole process is not a leak.
-	first := r.live("first", newLabel("first"), newLabel("first"))
+	first := r.live("first", newLabel("first"), newLabel("first"), false)
+	if first.err != nil {
+		return first.err
+	}
 	opening, calling := newLabel("open"), newLabel("call")
-	second := r.live("second", opening, calling)
-	if err := errors.Join(first.err, second.err); err != nil {
-		return err
+	second := r.live("second", opening, calling, true)
+	if second.err != nil {
+		return second.err
 	}
 	if second.left != "" {
 		return fmt.Errorf("a goroutine that a call of the sink has started is left after Close:\n%s", second.left)
@@ -47,19 +50,27 @@ type life struct {
 	left string // goroutines of its calls
 }
 
-// live opens a sink, uses it, closes it, and takes its destination down.
-func (r *run) live(name, opening, calling string) (l life) {
+// live opens a sink, uses it, closes it, looks for what is left, and takes its
+// destination down.
+func (r *run) live(name, opening, calling string, look bool) (l life) {
+	r.t.Helper()
 	r.t.Run(name, func(t *testing.T) {
+		t.Helper()
 		pprof.Do(context.Background(), pprof.Labels(labelKey, opening), func(ctx context.Context) {
 			s := r.subject(t)
-			pprof.Do(ctx, pprof.Labels(labelKey, calling), func(ctx context.Context) {
+			pprof.Do(ctx, pprof.Labels(labelKey, calling), func(context.Context) {
+				if !s.noProbe {
+					l.err = s.call("Probe", s.sink.Probe)
+				}
 				l.err = errors.Join(
-					within(s.patience, "Probe", func() error { return s.sink.Probe(ctx) }),
+					l.err,
 					s.deliverAll(writing(numbered("goroutines", 3)).events),
 					s.deliverAll(writing(numbered("more goroutines", 3)).events),
 					s.close())
 			})
-			l.left = r.left(calling)
+			if look && l.err == nil {
+				l.left = r.left(calling)
+			}
 		})
 	})
 	return l

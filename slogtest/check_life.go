@@ -31,13 +31,13 @@ func (r *run) checkEnded() error {
 	s := r.subject(r.t)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := s.soonOf("Probe", func() error { _ = s.sink.Probe(ended); return nil }); err != nil {
-		return err
+	if _, broken := s.soonOf("Probe", func() error { return s.sink.Probe(ended) }); broken != nil {
+		return broken
 	}
 	messages := numbered("context", 3)
 	b := writing(messages)
-	var err error
-	if broken := s.soonOf("Write", func() error { err = s.sink.Write(ended, b.events); return nil }); broken != nil {
+	err, broken := s.soonOf("Write", func() error { return s.sink.Write(ended, b.events) })
+	if broken != nil {
 		return broken
 	}
 	a, broken := read(err, len(messages))
@@ -64,7 +64,7 @@ func (r *run) checkEnded() error {
 			return err
 		}
 		if len(records) < len(claimed) {
-			return fmt.Errorf("Write with a context that has ended delivered %d records, and claimed %d", len(records), len(claimed))
+			return fmt.Errorf("Write with a context that has ended delivered %d records, and claimed %d: %s", len(records), len(claimed), some(claimed))
 		}
 	}
 	if len(left) > 0 {
@@ -78,28 +78,50 @@ func (r *run) checkEnded() error {
 // checkHanging calls Probe and Write of a destination that does not answer.
 // Probe may succeed: it need not ask for more than a connection.
 func (r *run) checkHanging(s *opened, f Fault) error {
-	end := f.begin(r)
-	defer end()
-	call := func(what string, call func(context.Context) error) (err, broken error) {
-		ctx, cancel := context.WithTimeout(context.Background(), s.hanging)
-		defer cancel()
-		broken = s.soonOf(what, func() error { err = call(ctx); return nil })
-		return err, broken
-	}
+	defer s.begin(r.t, f)()
 	b := writing(numbered("context", 3))
-	err, broken := call("Write", func(ctx context.Context) error { return s.sink.Write(ctx, b.events) })
-	if broken == nil && err == nil {
-		broken = errors.New("Write returned nil")
+	early := 0
+	for _, end := range []func(context.Context, time.Duration) (context.Context, context.CancelFunc){context.WithTimeout, withCancelAfter} {
+		ctx, cancel := end(context.Background(), s.hanging)
+		began := time.Now()
+		err, broken := s.soonOf("Write", func() error { return s.sink.Write(ctx, b.events) })
+		cancel()
+		switch {
+		case broken != nil:
+			return broken
+		case err == nil:
+			return errors.New("Write returned nil")
+		case time.Since(began) < s.hanging/2:
+			// The first may have found a connection that was cut by Begin.
+			if early++; early == 2 {
+				return fmt.Errorf("Write returned before its context ended, although Fault.Hangs is set: %w", err)
+			}
+		}
 	}
-	if broken == nil {
-		_, broken = call("Probe", s.sink.Probe)
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.hanging)
+	defer cancel()
+	_, broken := s.soonOf("Probe", func() error { return s.sink.Probe(ctx) })
 	return broken
 }
 
-// soonOf is within for a call whose context has ended, or is about to.
-func (o *opened) soonOf(what string, call func() error) error {
-	return within(o.soon, what+" with a context that has ended", call)
+// withCancelAfter returns a context that has no deadline and ends all the same.
+func withCancelAfter(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(d, cancel)
+	return ctx, func() {
+		timer.Stop()
+		cancel()
+	}
+}
+
+// soonOf calls a method whose context has ended, or is about to.
+func (o *opened) soonOf(what string, call func() error) (err, broken error) {
+	var answer error
+	broken = o.within(o.soon, what+" with a context that has ended", func() error { answer = call(); return nil })
+	if broken != nil {
+		return nil, broken // answer may still be written to
+	}
+	return answer, asBroke(answer)
 }
 
 func checkProbe(r *run) error {
@@ -109,10 +131,8 @@ func checkProbe(r *run) error {
 	}
 	probe := func(times int) error {
 		for i := range times {
-			ctx, cancel := context.WithTimeout(context.Background(), s.patience)
-			err := within(s.patience, "Probe", func() error { return s.sink.Probe(ctx) })
-			cancel()
-			if err != nil {
+			if err := s.call("Probe", s.sink.Probe); err != nil {
+				s.noProbe = true
 				return fmt.Errorf("time %d: %w", i+1, err)
 			}
 		}
@@ -122,10 +142,14 @@ func checkProbe(r *run) error {
 		return err
 	}
 	if err := s.expect(nil, false); err != nil {
+		s.noProbe = true
 		return err
 	}
 	messages := numbered("probe", 3)
-	if err := errors.Join(s.deliverAll(writing(messages).events), probe(2), s.close()); err != nil {
+	if err := errors.Join(s.deliverAll(writing(messages).events), s.expect(messages, false)); err != nil {
+		return notDelivered(err)
+	}
+	if err := errors.Join(probe(2), s.close()); err != nil {
 		return err
 	}
 	return s.expect(messages, false)
@@ -141,35 +165,62 @@ func checkClose(r *run) error {
 	}
 	used := r.subject(r.t)
 	messages := numbered("close", 3)
-	if err := errors.Join(used.deliverAll(writing(messages).events), used.close()); err != nil {
+	undelivered := used.deliverAll(writing(messages).events)
+	if used.hung {
+		return notDelivered(undelivered)
+	}
+	if undelivered == nil {
+		undelivered = used.expect(messages, false)
+	}
+	if err := used.close(); err != nil {
 		return err
 	}
 	for range 2 {
-		if err := within(used.patience, "Close", used.sink.Close); err != nil {
+		if err := used.call("Close", func(context.Context) error { return used.sink.Close() }); err != nil {
 			return fmt.Errorf("Close once more: %w", err)
 		}
 	}
-	if err := used.expect(messages, false); err != nil {
-		return err
+	if undelivered != nil {
+		return notDelivered(undelivered)
 	}
-	late := writing(numbered("late", 1))
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
+	if err := used.expect(messages, false); err != nil {
+		return fmt.Errorf("after Close: %w", err)
+	}
 	for _, s := range []*opened{unused, used} {
-		err, broken := s.write(ctx, late.events)
-		if broken != nil {
-			return fmt.Errorf("after Close: %w", broken)
-		}
-		if err != nil {
-			continue
-		}
-		records, err := s.arrived()
-		if err != nil {
+		if err := s.checkLate(); err != nil {
 			return err
 		}
-		if len(records) == 0 || fmt.Sprint(records[len(records)-1][slog.MessageKey]) != late.events[0].Message() {
-			return errors.New("Write after Close returned nil and has delivered nothing")
-		}
+	}
+	return nil
+}
+
+// notDelivered leaves it to the rule "once" to say that nothing arrives.
+func notDelivered(err error) error {
+	return notApplicable(fmt.Sprintf("nothing is delivered, which the rule \"once\" is about: %v", flatten(err)[0]))
+}
+
+// checkLate writes to a sink that is closed.
+func (o *opened) checkLate() error {
+	late := writing(numbered("late", 1))
+	ctx, cancel := context.WithTimeout(context.Background(), min(time.Second, o.limit))
+	defer cancel()
+	var answer error
+	broken := o.within(o.endless(), "Write to a closed sink", func() error { answer = o.sink.Write(ctx, late.events); return nil })
+	if broken == nil {
+		broken = asBroke(answer)
+	}
+	if broken != nil {
+		return fmt.Errorf("after Close: %w", broken)
+	}
+	if a, broken := read(answer, 1); broken != nil || a.verdicts[0] != delivered {
+		return broken
+	}
+	records, err := o.arrived()
+	if err != nil {
+		return err
+	}
+	if len(records) == 0 || fmt.Sprint(records[len(records)-1][slog.MessageKey]) != late.events[0].Message() {
+		return errors.New("Write after Close returned nil and has delivered nothing")
 	}
 	return nil
 }

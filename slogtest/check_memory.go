@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/fapilog/fapilog/sinks"
@@ -20,31 +22,96 @@ func checkNotRetained(r *run) error {
 		messages := numbered(fmt.Sprintf("not-retained %d", i+1), 3)
 		want = append(want, messages...)
 		b := writing(messages)
-		ctx, cancel := context.WithCancel(context.Background())
-		err, broken := s.write(ctx, b.events)
-		cancel() // as the fan-out does
+		err, broken := s.write(b.events) // whose context is cancelled then, as the fan-out does
 		if broken != nil {
 			return broken
 		}
-		if err != nil {
-			return fmt.Errorf("Write failed: %w", err)
+		if a, broken := read(err, len(messages)); broken != nil {
+			return broken
+		} else if i := slices.IndexFunc(a.verdicts, func(v Verdict) bool { return v != delivered }); i >= 0 {
+			return fmt.Errorf("Write failed for %q: %w", messages[i], err)
 		}
 		b.reuse()
 	}
 	if err := s.close(); err != nil {
 		return err
 	}
-	return s.expect(want, false)
+	if err := s.expect(want, false); err != nil {
+		return err
+	}
+	if err := s.checkResidue(); err != nil {
+		return err
+	}
+	// When the context of a call ends, the fan-out leaves the batch to whoever
+	// reads it still: so not with faults that hang.
+	_, err := r.eachFault(func(s *opened, f Fault) error {
+		if f.Hangs {
+			return nil
+		}
+		return r.checkFailedNotRetained(s, f)
+	})
+	return err
+}
+
+// checkFailedNotRetained is checkNotRetained for a Write that has failed. The
+// fan-out may give its batch up.
+func (r *run) checkFailedNotRetained(s *opened, f Fault) error {
+	failing := numbered("not-retained in failure", 3)
+	b := writing(failing)
+	end := s.begin(r.t, f)
+	_, broken := s.write(b.events)
+	end()
+	if broken != nil {
+		return broken
+	}
+	b.reuse()
+	want := numbered("not-retained after failure", 3)
+	if err := errors.Join(s.deliverAll(writing(want).events), s.close()); err != nil {
+		return fmt.Errorf("after a Write that failed: %w", err)
+	}
+	got, err := s.messages()
+	if err == nil {
+		err = compare(slices.DeleteFunc(got, func(m string) bool { return slices.Contains(failing, m) }), want, false, true)
+	}
+	if err == nil {
+		err = s.checkResidue()
+	}
+	if err != nil {
+		return fmt.Errorf("after a Write that failed: %w", errors.Join(flatten(err)[:1]...))
+	}
+	return nil
+}
+
+// checkResidue looks for what reuse leaves in memory.
+func (o *opened) checkResidue() error {
+	records, err := o.arrived()
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		text := fmt.Sprint(r)
+		for _, residue := range []string{overwritten, string([]byte{poison, poison, poison}), "\ufffd\ufffd\ufffd"} {
+			if strings.Contains(text, residue) {
+				return fmt.Errorf("%.60q has something in it that was read from an earlier batch after its Write had returned: %.300q", r[slog.MessageKey], text)
+			}
+		}
+	}
+	return nil
 }
 
 func checkUnchanged(r *run) error {
 	s := r.subject(r.t)
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	for _, ctx := range []context.Context{context.Background(), ended} {
+	for _, write := range []func([]sinks.Event) (error, error){
+		s.write,
+		func(batch []sinks.Event) (error, error) {
+			return s.soonOf("Write", func() error { return s.sink.Write(ended, batch) })
+		},
+	} {
 		b := writing(numbered("unchanged", 5))
 		before := b.snapshot()
-		if _, broken := s.write(ctx, b.events); broken != nil {
+		if _, broken := write(b.events); broken != nil {
 			return broken
 		}
 		if err := b.changed(before); err != nil {
@@ -104,7 +171,7 @@ func checkConcurrency(r *run) error {
 func (o *opened) deliverAll(batch []sinks.Event) error {
 	refused, broken := o.deliver(batch)
 	if broken == nil && refused > 0 {
-		return fmt.Errorf("%d records are refused", refused)
+		return fmt.Errorf("%d records of a batch that begins with %.60q are refused", refused, batch[0].Message())
 	}
 	return broken
 }

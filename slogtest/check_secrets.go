@@ -15,20 +15,18 @@ func checkSecrets(r *run) error {
 		return notApplicable("Subject.Secrets is empty")
 	}
 	r.provoke(s)
-	if _, err := r.eachFault(func(s *opened, f Fault) error {
-		defer f.begin(r)()
+	_, err := r.eachFault(func(s *opened, f Fault) error {
+		defer s.begin(r.t, f)()
 		r.provoke(s)
 		return nil
-	}); err != nil {
-		return err
-	}
-	var errs []error
+	})
+	errs := []error{err} // what was said until then is looked at all the same
 	told := make(map[string]bool)
-	for _, err := range r.said.all() {
+	for _, said := range r.said.list() {
 		for _, secret := range s.Secrets {
-			if how := shows(err, secret); how != "" && !told[how+secret] {
-				told[how+secret] = true
-				errs = append(errs, fmt.Errorf("%q is in %s", secret, how))
+			if how := shows(said.err, secret); how != "" && !told[said.kind+how+secret] {
+				told[said.kind+how+secret] = true
+				errs = append(errs, fmt.Errorf("%q is in %s of %s (%s)", secret, said.kind, how, said.where))
 			}
 		}
 	}
@@ -40,25 +38,30 @@ func checkSecrets(r *run) error {
 func (r *run) provoke(s *opened) {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	short, cancel := context.WithTimeout(context.Background(), s.hanging)
-	defer cancel()
 	b := newBatch(append(records(numbered("secrets", 2)...), s.Refused...))
-	for _, ctx := range []context.Context{short, ended} {
-		_ = within(s.soon, "Probe", func() error { return s.sink.Probe(ctx) })
-		_ = within(s.soon, "Write", func() error { return s.sink.Write(ctx, b.events) })
+	for _, last := range []bool{false, true} {
+		ctx, cancel := context.WithTimeout(context.Background(), s.hanging)
+		if last {
+			ctx = ended
+		}
+		_, _ = s.soonOf("Probe", func() error { return s.sink.Probe(ctx) })
+		_, _ = s.soonOf("Write", func() error { return s.sink.Write(ctx, b.events) })
+		cancel()
 	}
-	_ = s.close()
-	_ = within(s.soon, "Write", func() error { return s.sink.Write(ended, b.events) })
+	if s.close() == nil && !s.hung {
+		_, _ = s.soonOf("Write", func() error { return s.sink.Write(ended, b.events) })
+	}
 }
 
-// shows says in which way err, or an error that it wraps, shows a secret, or "".
+// shows says which error, err or one that it wraps, shows a secret and in which
+// way, or "".
 func shows(err error, secret string) string {
 	if err == nil {
 		return ""
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v"} {
 		if strings.Contains(fmt.Sprintf(verb, err), secret) {
-			return fmt.Sprintf("an error of type %T printed with %s", err, verb)
+			return fmt.Sprintf("type %T printed with %s", err, verb)
 		}
 	}
 	switch e := err.(type) {

@@ -64,21 +64,14 @@ func wholeRecords() []slog.Record {
 	for i, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo + 1, slog.LevelWarn, slog.LevelError + 4} {
 		all = append(all, slog.NewRecord(at.Add(time.Duration(i)*time.Second), level, fmt.Sprintf("%v, \"quoted\",\nand in two lines", level), 0))
 	}
-	return all
+	long := strings.Repeat("a long message, ", 300)
+	return append(all, slog.NewRecord(at.Add(time.Minute), slog.LevelInfo, " \t\n  "+long+" \t\n  ", 0))
 }
 
 func checkWhole(r *run) error {
 	s := r.subject(r.t)
-	if err := s.start(r.t); err != nil {
-		return err
-	}
 	want := wholeRecords()
-	for _, r := range want {
-		if err := s.handler().Handle(context.Background(), r); err != nil {
-			return err
-		}
-	}
-	if err := s.close(); err != nil {
+	if err := errors.Join(s.deliverAll(newBatch(want).events), s.close()); err != nil {
 		return err
 	}
 	got, err := s.arrived()
@@ -86,7 +79,15 @@ func checkWhole(r *run) error {
 		return err
 	}
 	if len(got) != len(want) {
-		return fmt.Errorf("%d records arrived instead of %d", len(got), len(want))
+		var messages []string
+		for _, r := range want {
+			messages = append(messages, r.Message)
+		}
+		err := fmt.Errorf("%d records arrived instead of %d", len(got), len(want))
+		if missing := s.missing(messages); missing != "" {
+			err = fmt.Errorf("%w; not arrived: %s", err, missing)
+		}
+		return err
 	}
 	var errs []error
 	for i, r := range want {
@@ -150,6 +151,9 @@ const (
 )
 
 func checkHostile(r *run) error {
+	if err := r.checkHostileAlone(); err != nil {
+		return err
+	}
 	s := r.subject(r.t)
 	if err := s.start(r.t); err != nil {
 		return err
@@ -171,12 +175,10 @@ func checkHostile(r *run) error {
 	if err := h.Handle(context.Background(), neighbour(len(all))); err != nil {
 		return err
 	}
-	if err := s.close(); err != nil {
-		return err
-	}
+	undelivered := s.close()
 	arrived, err := s.arrived()
 	if err != nil {
-		return err
+		return errors.Join(undelivered, err)
 	}
 
 	// In order, the records are 2i for neighbour i and 2i+1 for hostile i.
@@ -184,13 +186,16 @@ func checkHostile(r *run) error {
 		if place%2 == 0 {
 			return fmt.Sprintf("neighbour %d", place/2)
 		}
-		return fmt.Sprintf("%q", all[place/2].name)
+		return fmt.Sprintf("the record %q", all[place/2].name)
 	}
 	var (
 		errs   []error
 		times  = make(map[int]int)
 		newest = -1
 	)
+	if undelivered != nil {
+		errs = append(errs, undelivered)
+	}
 	for _, r := range arrived {
 		place, ok := placeOf(r, len(all))
 		if !ok {
@@ -203,15 +208,39 @@ func checkHostile(r *run) error {
 		}
 		newest = max(newest, place)
 	}
+	var missing []string
 	for place := range 2*len(all) + 1 {
 		n := times[place]
+		if n == 0 {
+			missing = append(missing, name(place))
+		}
 		switch {
 		case n > 1, n == 0 && place%2 == 0:
 			errs = append(errs, fmt.Errorf("%s arrived %d times", name(place), n))
 		}
 	}
 	if len(errs) == 0 {
-		errs = append(errs, s.account(len(arrived), 2*len(all)+1-len(arrived)))
+		errs = append(errs, s.account(len(arrived), 2*len(all)+1-len(arrived), some(missing)))
+	}
+	return errors.Join(errs...)
+}
+
+// enoughHostile are as many as need be told: each is waited for.
+const enoughHostile = 3
+
+// checkHostileAlone writes each record in a batch of its own. One that fails for
+// another reason than that it is refused would be tried again for ever, and
+// nothing after it would be delivered.
+func (r *run) checkHostileAlone() error {
+	s := r.subject(r.t)
+	var errs []error
+	for _, h := range hostileRecords() {
+		if s.hung || len(errs) == enoughHostile {
+			break
+		}
+		if _, broken := s.deliver(newBatch([]slog.Record{h.record}).events); broken != nil {
+			errs = append(errs, fmt.Errorf("the record %q alone: %w", h.name, broken))
+		}
 	}
 	return errors.Join(errs...)
 }

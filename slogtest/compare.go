@@ -16,23 +16,33 @@ import (
 // sameRecord compares a record with what has arrived of it, which may be values
 // as JSON has them, or text, and have more at the top.
 func sameRecord(want slog.Record, got map[string]any) error {
-	differ := func(key string, want, got any) error {
-		return fmt.Errorf("the %s of %.40q is %v instead of %v", key, want, got, want)
-	}
 	var errs []error
 	if got[slog.MessageKey] != want.Message {
-		errs = append(errs, fmt.Errorf("a message is %q instead of %q", got[slog.MessageKey], want.Message))
+		errs = append(errs, differentMessage(want.Message, got[slog.MessageKey]))
 	}
 	if level, _ := got[slog.LevelKey].(string); !strings.EqualFold(level, want.Level.String()) {
-		errs = append(errs, fmt.Errorf("the level of %q is %v instead of %v", want.Message, got[slog.LevelKey], want.Level))
+		errs = append(errs, fmt.Errorf("the level of %.40q is %v instead of %v", want.Message, got[slog.LevelKey], want.Level))
 	}
 	if !sameTime(want.Time, got[slog.TimeKey], false) {
-		errs = append(errs, differ("time", want.Time, got[slog.TimeKey]))
+		errs = append(errs, fmt.Errorf("the time of %.40q is %#v instead of %s", want.Message, got[slog.TimeKey], wanted(slog.TimeValue(want.Time))))
 	}
 	for a := range want.Attrs {
 		errs = append(errs, sameAttr("", a, got))
 	}
 	return errors.Join(errs...)
+}
+
+// differentMessage says what has become of a message, also if it is a long one.
+func differentMessage(want string, got any) error {
+	text, ok := got.(string)
+	if !ok {
+		return fmt.Errorf("a message is %#v instead of %.100q", got, want)
+	}
+	if len(want) > 100 {
+		return fmt.Errorf("a message of %d bytes arrived with %d bytes: %.30q to %.30q instead of %.30q to %.30q",
+			len(want), len(text), text, text[max(len(text)-20, 0):], want, want[len(want)-20:])
+	}
+	return fmt.Errorf("a message is %q instead of %q", text, want)
 }
 
 // sameAttr compares an attribute with that of its key in a record or group.
@@ -46,22 +56,52 @@ func sameAttr(path string, want slog.Attr, in map[string]any) error {
 		return sameGroup(path, want.Value.Group(), got)
 	}
 	if !sameValue(want.Value, got) {
-		return fmt.Errorf("the attribute %q, which is %s, is %#v instead of %v", path, want.Value.Kind(), got, want.Value)
+		return fmt.Errorf("the attribute %q, which is %s, is %.300s instead of %s", path, want.Value.Kind(), fmt.Sprintf("%#v", got), wanted(want.Value))
 	}
 	return nil
+}
+
+// wanted describes a value in the forms that it may have, see [Subject].
+func wanted(v slog.Value) string {
+	switch v.Kind() {
+	case slog.KindString:
+		return fmt.Sprintf("%.300q", v.String())
+	case slog.KindInt64, slog.KindUint64, slog.KindFloat64:
+		return v.String() + ", as a json.Number (see ParseJSON) or anything else that has all digits"
+	case slog.KindDuration:
+		return fmt.Sprintf("%d (nanoseconds) or %q", v.Duration().Nanoseconds(), v.Duration())
+	case slog.KindTime:
+		return fmt.Sprintf("%q, as RFC 3339 has it, or a time.Time", v.Time().Format(time.RFC3339Nano))
+	case slog.KindBool:
+		return fmt.Sprintf("%v or %q", v.Bool(), v.String())
+	}
+	switch a := v.Any().(type) {
+	case nil:
+		return `nil, "null" or "<nil>"`
+	case error:
+		return strconv.Quote(a.Error())
+	case []byte:
+		return fmt.Sprintf("%q or, in base64, %q", a, base64.StdEncoding.EncodeToString(a))
+	default:
+		doc, err := json.Marshal(a)
+		if err != nil {
+			return fmt.Sprint(a)
+		}
+		return string(doc) + ", decoded or as text"
+	}
 }
 
 func sameGroup(path string, want []slog.Attr, got any) error {
 	in, ok := got.(map[string]any)
 	if !ok {
-		return fmt.Errorf("the group %q is %#v", path, got)
+		return fmt.Errorf("the group %q is %.300s instead of a map[string]any with %v", path, fmt.Sprintf("%#v", got), want)
 	}
 	var errs []error
 	for _, a := range want {
 		errs = append(errs, sameAttr(path+".", a, in))
 	}
 	if len(in) > len(want) {
-		errs = append(errs, fmt.Errorf("the group %q has more in it than was logged: %v", path, in))
+		errs = append(errs, fmt.Errorf("the group %q has more in it than was logged: %v instead of %v", path, in, want))
 	}
 	return errors.Join(errs...)
 }
@@ -172,8 +212,8 @@ func sameNumber(want string, got any) bool {
 	return ok1 && ok2 && a.Cmp(b) == 0
 }
 
-// sameTime compares an instant, to the millisecond or as exactly as got is
-// written, and if zone is set, the offset from UTC as well.
+// sameTime compares an instant, to the millisecond, which is what destinations
+// keep at least, and if zone is set, the offset from UTC as well.
 func sameTime(want time.Time, got any, zone bool) bool {
 	at, ok := got.(time.Time)
 	if text, is := got.(string); is {
@@ -181,17 +221,7 @@ func sameTime(want time.Time, got any, zone bool) bool {
 		at, err = time.Parse(time.RFC3339Nano, text)
 		ok = err == nil
 	}
-	if !ok {
-		return false
-	}
-	precision := time.Millisecond
-	if at.Nanosecond()%int(time.Millisecond) != 0 {
-		precision = time.Microsecond
-	}
-	if at.Nanosecond()%int(time.Microsecond) != 0 {
-		precision = time.Nanosecond
-	}
 	_, wantOffset := want.Zone()
 	_, offset := at.Zone()
-	return at.Equal(want.Truncate(precision)) && (!zone || offset == wantOffset)
+	return ok && at.Sub(want).Abs() < time.Millisecond && (!zone || offset == wantOffset)
 }

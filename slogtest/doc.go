@@ -28,27 +28,56 @@
 //	}
 //
 // What is broken is said with the name of the rule, its sentence, and what was
-// seen:
+// seen, at the line of the call of TestSink or TestURI:
 //
-//	slogtest: rule "once": every record arrives exactly once on the happy path: record 17 of goroutine 2 arrived 2 times
+//	sink_test.go:14: slogtest: rule "once": every record arrives exactly once on the happy path: record 17 of goroutine 2 arrived 2 times
 //
-// Run the test with the race detector, too: what a goroutine does to a batch
-// after Write has returned, only that sees for certain.
+// The first rule that fails is the one to look at: the rules are in an order in
+// which each relies on those before it. What cannot be checked is skipped, with
+// the reason, which go test prints with -v: because the subject does not tell
+// what the rule needs, or because a call has hung in a rule before, or not even a
+// single record arrives. A test that fails ends within about a minute, whatever
+// is broken.
+//
+// Run the test with the race detector, too. Without it, the suite cannot see for
+// certain that a goroutine reads a batch after Write has returned, that sinks
+// share what they should not, or that a batch was changed and changed back. Run
+// it without as well: there the sink is as fast as in production.
 //
 // # Rules of sinks
 //
 // Each rule is a subtest of [TestSink]. Where the contract is from is [sinks.Sink].
+// Some rules call the sink as the fan-out does, others log to a fan-out. Like the
+// fan-out, they make one call at a time, and call Close only when Write has
+// returned: a fan-out that is shut down while Write hangs gives the sink up, and
+// it is closed when Write returns, if the program still runs then. So Close need
+// not be able to end a Write.
 //
-//   - slog: what arrives is what log/slog demands of a handler. These are the
-//     tests of package testing/slogtest.
+//   - close: Close returns nil, also a second time, and leaves a sink that does not
+//     panic. Nor does it mind if there was no Write; what was delivered is there
+//     afterwards; and a Write that comes too late returns an error, or delivers.
+//     It is for an [io.Closer]. A call that has not returned after 10 seconds hangs.
+//   - probe: Probe finds a working destination usable, however often it is asked,
+//     and writes nothing. It is for a [sinks.Prober].
+//   - once: every record arrives exactly once on the happy path. There is a batch of
+//     a single record, one of the size that the fan-out has as its default, or that
+//     a [sinks.Batcher] asks for if that is more, and several goroutines that log.
+//     The account of the fan-out says the same.
 //   - order: the records of a goroutine arrive in the order in which it logged
 //     them. Several goroutines log more than fits into one batch.
-//   - once: every record arrives exactly once on the happy path. The account of
-//     the fan-out says the same.
+//   - slog: what arrives is what log/slog demands of a handler. These are the
+//     tests of package testing/slogtest.
 //   - whole: a record arrives with every value that was logged. There is one of
 //     every kind: the largest numbers, times with their offsets, quotes, line
-//     breaks and emoji, errors, structs, groups in groups. See [Subject] for what
-//     a value may look like.
+//     breaks and emoji, errors, structs, groups in groups, a long message with
+//     blanks around it. Of a time, what is less than a millisecond may be missing.
+//     See [Subject] for what a value may look like.
+//   - unchanged: Write changes nothing of its batch. That is the slice, the memory
+//     behind the events, and their JSON.
+//   - context: a call returns soon after its context has ended, and claims nothing
+//     that it has not done. Soon is 10 seconds. If the context had ended before
+//     the call, the error says nothing about the records or the destination. With
+//     a fault that hangs, Write returns an error, and Probe returns.
 //   - hostile: a record that is hard to deliver arrives once or is rejected alone.
 //     It has NUL or invalid UTF-8 in it, a megabyte of message, a hundred groups in
 //     each other, keys that are empty, there twice, or those of the built-ins.
@@ -59,40 +88,37 @@
 //   - verdicts: the error of Write says what a fault means, and nothing is lost
 //     over it. While a fault of Subject.Faults lasts, every record that was not
 //     delivered has the verdict that the fault wants, also in a [sinks.BatchError],
-//     and the others have arrived. After it, everything arrives, once and in order,
-//     but for what is refused, which the account has as rejected.
-//   - idempotent: a batch that is written again leaves no duplicate. This is for
-//     subjects that are Idempotent.
-//   - context: a call returns soon after its context has ended, and claims nothing
-//     that it has not done. Soon is 10 seconds. If the context had ended before
-//     the call, the error says nothing about the records or the destination. With
-//     a fault that hangs, Write returns an error, and Probe returns.
-//   - probe: Probe finds a working destination usable, however often it is asked,
-//     and writes nothing. It is for a [sinks.Prober].
-//   - close: Close returns nil, also a second time, and leaves a sink that does not
-//     panic. Nor does it mind if there was no Write; what was delivered is there
-//     afterwards; and a Write that comes too late returns an error, or delivers.
+//     with the delay that it wants, and the others have arrived. After it,
+//     everything arrives, once and in order, but for what is refused, which the
+//     account has as rejected, and for records that a BatchError sent back: they
+//     come after those that it delivered. A batch that was refused as a whole, or
+//     was too large, arrives in two parts.
 //   - not-retained: nothing of a batch is kept after Write has returned. The memory
 //     of the batch is overwritten as soon as it has, and its slice as well, and
-//     what arrives has nothing of that.
-//   - unchanged: Write changes nothing of its batch. That is the slice, the memory
-//     behind the events, and their JSON.
+//     nothing that arrives has anything of that in it, in whichever place. The same
+//     goes for a batch whose Write has failed, with all of Subject.Faults that do
+//     not hang.
+//   - idempotent: a batch that is written again leaves no duplicate. Nor is a batch
+//     of another log with the same sequence numbers taken for one, as a program has
+//     that was started again. This is for subjects that are Idempotent.
 //   - concurrency: sinks that are used at the same time do not disturb each other.
 //     Some of the events are the same for all of them.
-//   - goroutines: no goroutine of a sink outlives its Close. Those that open has
-//     started may last until the end of its test, because some of them may be the
-//     destination's; those that Write and Probe have started may not.
-//   - secrets: no error and no warning shows a secret. None of Subject.Secrets is in
-//     what %v, %+v and %#v print of an error, or of what it wraps, whichever rule it
-//     was returned to.
+//   - goroutines: no goroutine of a sink outlives its Close. They get 2 seconds.
+//     Those that open has started may last until the end of its test, because some
+//     of them may be the destination's; those that Write and Probe have started may
+//     not.
+//   - secrets: no error, no warning and no panic shows a secret. None of
+//     Subject.Secrets is in what %v, %+v and %#v print of an error, or of what it
+//     wraps, whichever rule it was returned to.
 //
 // # Rules of URIs
 //
 // Each rule is a subtest of [TestURI]. The contract is [registry.Constructor].
 //
 //   - unknown-parameter: a parameter that there is not is an error that names it,
-//     before anything is touched. No file is created, and nobody connects to a
-//     listener that takes the place of the host.
+//     before anything is touched. No file is created, neither that of the URI nor
+//     one in the working directory, and nobody connects to a listener that takes
+//     the place of the host.
 //   - repeated-parameter: a parameter that is given twice is an error that names it.
 //   - malformed-parameter: a malformed parameter is an error that names it and does
 //     not show its value.
@@ -109,7 +135,8 @@
 // the [Verdict] that is wanted meanwhile. [Server.Fault] makes one for a
 // destination that is spoken to over HTTP; for others, put something between the
 // sink and its destination that can fail, such as a file whose Write returns
-// ENOSPC, or stop the server and start it again:
+// ENOSPC, or stop the server and start it again. A server whose answers depend on
+// the request has [Server.Handle].
 //
 //	slogtest.Fault{
 //		Name:  "disk full",
@@ -120,6 +147,7 @@
 //
 // # Sinks for tests
 //
-// A [Recorder] keeps what it gets. [Failing], [Flaky], [Slow], [Panicking] and
-// [Hanging] are what other sinks are to be unaffected by.
+// A [Recorder] keeps what it gets, and [Lookup] finds a value in a record.
+// [Failing], [Flaky], [Slow], [Panicking] and [Hanging] are what other sinks are to
+// be unaffected by.
 package slogtest

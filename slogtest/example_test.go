@@ -18,10 +18,17 @@ func ExampleRecorder() {
 		return
 	}
 	log := slog.New(fapilog.Handler(out, nil))
-	log.Info("order received", "order", 4711)
-	out.Close()
+	log.Info("order received", "order", 4711, slog.Group("customer", "id", 42))
 
-	records, err := logged.Records()
-	fmt.Println(records[0]["msg"], records[0]["order"], logged.IDs()[0].Seq, err)
-	// Output: order received 4711 1 <nil>
+	records, err := logged.Await(context.Background(), 1)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	customer, _ := slogtest.Lookup(records[0], "customer.id")
+	fmt.Println(records[0]["msg"], records[0]["order"], customer, logged.IDs()[0].Seq)
+	fmt.Println(out.Close())
+	// Output:
+	// order received 4711 42 1
+	// <nil>
 }

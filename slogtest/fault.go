@@ -9,7 +9,7 @@ import (
 )
 
 // A Fault is one way in which the destination of a [Subject] can be made to
-// fail, for the rules "verdicts", "context" and "secrets".
+// fail, for the rules "verdicts", "context", "not-retained" and "secrets".
 type Fault struct {
 	// Name says what happens, as in "disk full". It is part of messages.
 	Name string
@@ -20,18 +20,57 @@ type Fault struct {
 	Begin, End func()
 
 	// Want is the verdict on the records that are not delivered while the fault
-	// lasts. It must be set. A destination that says when to come back
-	// ([RetryAfter]) should say less than a second, because that is waited for.
+	// lasts. It must be set.
 	Want Verdict
 
+	// After is when the destination says to come back, if Want is [RetryAfter].
+	// The verdict's delay must be that, within a second, or a tenth if that is
+	// more. Zero allows anything up to a second. HTTP knows whole seconds only, so
+	// a fault should have the header "Retry-After: 1" ("Retry-After: 0" is the same
+	// in hours). That is waited for. What is longer is not, and then the fan-out is
+	// not tried with the fault.
+	After time.Duration
+
 	// Hangs says that the destination does not answer, so that calls last until
-	// their context ends.
+	// their context ends. If they return before, also when they are called again,
+	// that is an error.
 	Hangs bool
 
 	// Delivers says that the destination may take the records while the fault
 	// lasts, as when only the answer is lost. After the fault they may be there
 	// more than once, unless the subject is Idempotent.
 	Delivers bool
+}
+
+// check returns what is missing.
+func (f Fault) check() error {
+	if f.Begin == nil || f.End == nil {
+		return fmt.Errorf("the fault %q must have Begin and End", f.Name)
+	}
+	switch f.Want {
+	case Retry, RetryAfter, TooLarge, Permanent, Hold:
+		return nil
+	case "":
+		return fmt.Errorf("the fault %q must have Want", f.Name)
+	default:
+		return fmt.Errorf("the fault %q wants the verdict %q, which there is not", f.Name, f.Want)
+	}
+}
+
+// shortAfter is what can be waited for.
+const shortAfter = time.Second
+
+// checkAfter compares the delay of a verdict with what the destination says.
+func (f Fault) checkAfter(got time.Duration) error {
+	switch slack := max(shortAfter, f.After/10); {
+	case f.Want != RetryAfter:
+		return nil
+	case f.After == 0 && got > shortAfter:
+		return fmt.Errorf("Write wants to be called again after %v: Fault.After does not say that the destination does, so a second is the most", got)
+	case f.After != 0 && (got-f.After).Abs() > slack:
+		return fmt.Errorf("Write wants to be called again after %v, when the destination says %v", got, f.After)
+	}
+	return nil
 }
 
 // A Verdict is what an error of Write means, see [sinks.Sink].
@@ -46,6 +85,9 @@ const (
 	Permanent  Verdict = "permanent"
 	Hold       Verdict = "hold"
 )
+
+// again says that the record is to be written again.
+func (v Verdict) again() bool { return v == Retry || v == RetryAfter || v == Hold }
 
 // delivered is the verdict on a record for which there is no error.
 const delivered Verdict = "delivered"

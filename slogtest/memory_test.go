@@ -88,6 +88,13 @@ func (m *memory) set(fault string) {
 	}
 }
 
+// is says whether the fault is the given one.
+func (m *memory) is(fault string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fault == fault
+}
+
 func (m *memory) records() ([]map[string]any, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

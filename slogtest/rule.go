@@ -15,24 +15,26 @@ type rule struct {
 	check          func(*run) error
 }
 
-// rules are checked in this order. The last sees the errors of all the others.
+// rules are checked in this order: what others rely on comes first, so that the
+// first that fails names the fault. The last sees what the sink has said to all
+// the others.
 var rules = []rule{
-	{"slog", "what arrives is what log/slog demands of a handler", checkSlog},
-	{"order", "the records of a goroutine arrive in the order in which it logged them", checkOrder},
+	{"close", "Close returns nil, also a second time, and leaves a sink that does not panic", checkClose},
+	{"probe", "Probe finds a working destination usable, however often it is asked, and writes nothing", checkProbe},
 	{"once", "every record arrives exactly once on the happy path", checkOnce},
+	{"order", "the records of a goroutine arrive in the order in which it logged them", checkOrder},
+	{"slog", "what arrives is what log/slog demands of a handler", checkSlog},
 	{"whole", "a record arrives with every value that was logged", checkWhole},
+	{"unchanged", "Write changes nothing of its batch", checkUnchanged},
+	{"context", "a call returns soon after its context has ended, and claims nothing that it has not done", checkContext},
 	{"hostile", "a record that is hard to deliver arrives once or is rejected alone", checkHostile},
 	{"refused", "a record that the destination refuses is rejected alone", checkRefused},
 	{"verdicts", "the error of Write says what a fault means, and nothing is lost over it", checkVerdicts},
-	{"idempotent", "a batch that is written again leaves no duplicate", checkIdempotent},
-	{"context", "a call returns soon after its context has ended, and claims nothing that it has not done", checkContext},
-	{"probe", "Probe finds a working destination usable, however often it is asked, and writes nothing", checkProbe},
-	{"close", "Close returns nil, also a second time, and leaves a sink that does not panic", checkClose},
 	{"not-retained", "nothing of a batch is kept after Write has returned", checkNotRetained},
-	{"unchanged", "Write changes nothing of its batch", checkUnchanged},
+	{"idempotent", "a batch that is written again leaves no duplicate", checkIdempotent},
 	{"concurrency", "sinks that are used at the same time do not disturb each other", checkConcurrency},
 	{"goroutines", "no goroutine of a sink outlives its Close", checkGoroutines},
-	{"secrets", "no error and no warning shows a secret", checkSecrets},
+	{"secrets", "no error, no warning and no panic shows a secret", checkSecrets},
 }
 
 // A notApplicable is returned by a check that has nothing to check, and says
@@ -44,20 +46,29 @@ func (e notApplicable) Error() string { return string(e) }
 // A suite checks rules against one kind of sink.
 type suite struct {
 	open     func(*testing.T) Subject
-	patience time.Duration // what a destination gets for the few records of a rule
+	opening  time.Duration // what open gets, which may start a server
+	limit    time.Duration // when the context of a call ends
 	soon     time.Duration // what a call gets to return after its context has ended
 	hanging  time.Duration // when the context ends of a call that the destination does not answer
+	patience time.Duration // what the fan-out gets to deliver the records of a rule
+	retrying time.Duration // what records get whose Write fails again and again
 	linger   time.Duration // what a goroutine gets to end after Close
 	said     *said
+	noProbe  bool // Probe is broken
+
+	tally
 }
 
 func newSuite(open func(*testing.T) Subject) *suite {
 	return &suite{
 		open:     open,
-		patience: 30 * time.Second,
+		opening:  time.Minute,
+		limit:    8 * time.Second,
 		soon:     10 * time.Second,
 		hanging:  100 * time.Millisecond,
-		linger:   10 * time.Second,
+		patience: 20 * time.Second,
+		retrying: 10 * time.Second,
+		linger:   2 * time.Second,
 		said:     new(said),
 	}
 }
@@ -67,25 +78,32 @@ const maxReported = 10
 
 // check returns what breaks r, or why that cannot be told.
 func (s *suite) check(t *testing.T, r rule) (broken []error, notChecked string) {
-	err := r.check(&run{suite: s, t: t})
-	if why, ok := errors.AsType[notApplicable](err); ok {
-		return nil, string(why)
+	t.Helper()
+	if why := s.begin(r.name); why != "" {
+		return nil, why
 	}
-	return report(r.name, r.sentence, err), ""
+	broken, notChecked = report(r.name, r.sentence, r.check(&run{suite: s, t: t}))
+	if len(broken) > 0 {
+		s.fails()
+	}
+	return broken, notChecked
 }
 
 // report returns the errors that are joined in err, each with the rule that it
-// breaks in front.
-func report(name, sentence string, err error) []error {
-	var errs []error
+// breaks in front, or why nothing could be checked, if nothing else is in it.
+func report(name, sentence string, err error) (broken []error, notChecked string) {
 	for _, err := range flatten(err) {
-		if len(errs) == maxReported {
-			errs = append(errs, fmt.Errorf("slogtest: rule %q: %s: and more", name, sentence))
+		if why, ok := errors.AsType[notApplicable](err); ok {
+			notChecked = string(why)
+			continue
+		}
+		if len(broken) == maxReported {
+			broken = append(broken, fmt.Errorf("slogtest: rule %q: %s: and more", name, sentence))
 			break
 		}
-		errs = append(errs, fmt.Errorf("slogtest: rule %q: %s: %w", name, sentence, err))
+		broken = append(broken, fmt.Errorf("slogtest: rule %q: %s: %w", name, sentence, err))
 	}
-	return errs
+	return broken, notChecked
 }
 
 func flatten(err error) []error {

@@ -96,11 +96,30 @@ var brokenSinks = []broken{
 		}}),
 	},
 	{
+		name: "sends what fits into a request",
+		rule: "once",
+		says: `with a batch of 1024 records: "one of many 501" arrived 0 times`,
+		open: of(hooks{write: func(m *memory, ctx context.Context, batch []sinks.Event) error {
+			return m.deliver(ctx, batch[:min(len(batch), 500)])
+		}}),
+	},
+	{
+		name: "sends what a request is configured for",
+		rule: "once",
+		says: `with a batch of 2000 records: "one of many 1025" arrived 0 times`,
+		open: func(*testing.T) slogtest.Subject {
+			m := newMemory(hooks{})
+			s := m.subject(m)
+			s.Sink = atMost{m, 1024}
+			return s
+		},
+	},
+	{
 		name: "claims that it failed",
 		rule: "once",
 		says: "the account has",
 		open: of(hooks{write: func(m *memory, ctx context.Context, batch []sinks.Event) error {
-			if err := m.deliver(ctx, batch); err != nil || len(batch) < large {
+			if err := m.deliver(ctx, batch); err != nil || len(batch) < large || !about(batch, "record") {
 				return err
 			}
 			return &sinks.BatchError{Items: map[int]error{0: errRefused}}
@@ -126,6 +145,49 @@ var brokenSinks = []broken{
 		says: `a message is "INFO+1, \"quoted\", and in two lines" instead of "INFO+1, \"quoted\",\nand in two lines"`,
 		open: of(hooks{line: func(e sinks.Event) []byte {
 			return bytes.ReplaceAll(e.JSON(), []byte(`\nand in two`), []byte(` and in two`))
+		}}),
+	},
+	{
+		name: "trims messages",
+		rule: "whole",
+		says: `a message of 4810 bytes arrived with 4805 bytes: "a long message`,
+		open: of(hooks{line: func(e sinks.Event) []byte {
+			return bytes.Replace(e.JSON(), []byte(`"msg":" \t\n  a`), []byte(`"msg":"a`), 1)
+		}}),
+	},
+	{
+		name: "cuts times",
+		rule: "whole",
+		says: `is "2026-02-03T04:05:06Z" instead of "2026-02-03T04:05:06.123456789Z", as RFC 3339 has it, or a time.Time`,
+		open: of(hooks{line: func(e sinks.Event) []byte {
+			return bytes.ReplaceAll(e.JSON(), []byte(`.123456789Z`), []byte(`Z`))
+		}}),
+	},
+	{
+		name: "prints times in its own way",
+		rule: "whole",
+		says: `the attribute "utc", which is Time, is "2026-02-03 04:05:06.123456789 +0000 UTC" instead of "2026-02-03T04:05:06.123456789Z", as RFC 3339 has it`,
+		open: of(hooks{line: func(e sinks.Event) []byte {
+			return bytes.Replace(e.JSON(), []byte(`"utc":"2026-02-03T04:05:06.123456789Z"`), []byte(`"utc":"2026-02-03 04:05:06.123456789 +0000 UTC"`), 1)
+		}}),
+	},
+	{
+		name: "prints groups as text",
+		rule: "whole",
+		says: `the group "group.inner.innermost" is "[yes=true empty=]" instead of a map[string]any with [yes=true empty=]`,
+		open: of(hooks{line: func(e sinks.Event) []byte {
+			return bytes.Replace(e.JSON(), []byte(`"innermost":{"yes":true,"empty":""}`), []byte(`"innermost":"[yes=true empty=]"`), 1)
+		}}),
+	},
+	{
+		name: "tries for ever",
+		rule: "hostile",
+		says: `the record "NUL" alone: "a\x00b": not delivered after`,
+		open: of(hooks{write: func(m *memory, ctx context.Context, batch []sinks.Event) error {
+			if slices.ContainsFunc(batch, func(e sinks.Event) bool { return strings.Contains(e.Message(), "\x00") }) {
+				return errors.New("memory: NUL")
+			}
+			return m.deliver(ctx, batch)
 		}}),
 	},
 	{
@@ -169,13 +231,13 @@ var brokenSinks = []broken{
 	{
 		name: "takes what is to be refused",
 		rule: "refused",
-		says: "Refused[0] is delivered instead of refused",
+		says: `Refused[0] "refuse me" is delivered instead of refused`,
 		open: of(hooks{refuse: func(*memory, []sinks.Event) map[int]error { return nil }}),
 	},
 	{
 		name: "refuses the neighbours",
 		rule: "refused",
-		says: `Refused[0]: "before 1" arrived 0 times`,
+		says: `Refused[0] "refuse me" among others: "before 1" arrived 0 times`,
 		open: of(hooks{refuse: func(m *memory, batch []sinks.Event) map[int]error {
 			items := refuse(m, batch)
 			if len(items) > 0 {
@@ -195,7 +257,7 @@ var brokenSinks = []broken{
 	{
 		name: "claims success",
 		rule: "verdicts",
-		says: `fault "down": Write returned no error instead of the verdict "retry"`,
+		says: `fault "down": Write returned no error instead of the verdict "retry"; not arrived: "verdicts 1", "verdicts 2", "verdicts 3" and 2 more`,
 		open: of(failing("down", func(*memory, []sinks.Event) error { return nil })),
 	},
 	{
@@ -259,6 +321,75 @@ var brokenSinks = []broken{
 		open: of(failing("half full", func(_ *memory, batch []sinks.Event) error {
 			return &sinks.BatchError{Items: map[int]error{len(batch): sinks.Hold(errors.New("memory: full"))}}
 		})),
+	},
+	{
+		name: "comes back after hours",
+		rule: "verdicts",
+		says: `fault "busy": Write wants to be called again after 1h0m0s: Fault.After does not say that the destination does`,
+		open: of(failing("busy", func(*memory, []sinks.Event) error {
+			return sinks.RetryAfter(errors.New("memory: busy"), time.Hour)
+		})),
+	},
+	{
+		name: "comes back too early",
+		rule: "verdicts",
+		says: `fault "busy": Write wants to be called again after 30ms, when the destination says 30s`,
+		open: busyFor(30*time.Second, 30*time.Millisecond),
+	},
+	{
+		name: "remembers a batch by its first record",
+		rule: "verdicts",
+		says: `fault "too large": the batch in two parts, after the fault: "verdicts 3" arrived 2 times`,
+		open: fresh(remembering),
+	},
+	{
+		name: "panics while the destination is down",
+		rule: "verdicts",
+		says: `fault "down": Write panicked: memory: down`,
+		open: of(failing("down", func(_ *memory, batch []sinks.Event) error {
+			if about(batch, "verdicts") {
+				panic("memory: down")
+			}
+			return errors.New("memory: down")
+		})),
+	},
+	{
+		name: "is not affected by its fault",
+		rule: "verdicts",
+		says: `fault "down": Write returned no error instead of the verdict "retry": Begin has had no effect, all records have arrived`,
+		open: withFault("down", func(f *slogtest.Fault) { f.Begin = func() {} }),
+	},
+	{
+		name: "does not say that it hangs",
+		rule: "verdicts",
+		says: `if the destination does not answer while this fault lasts, set Fault.Hangs`,
+		open: withFault("hangs", func(f *slogtest.Fault) { f.Hangs = false }),
+		also: []string{"not-retained"}, // it waits, too, if "verdicts" has not said so
+	},
+	{
+		name: "says that it hangs",
+		rule: "context",
+		says: `fault "down": Write returned before its context ended, although Fault.Hangs is set: memory: down`,
+		open: withFault("down", func(f *slogtest.Fault) { f.Hangs = true }),
+	},
+	{
+		name: "knows one log",
+		rule: "idempotent",
+		says: `with two logs, which have the same sequence numbers: "of another log 1" arrived 0 times`,
+		open: fresh(func() hooks {
+			seen := make(map[uint64]bool)
+			return hooks{write: func(m *memory, ctx context.Context, batch []sinks.Event) error {
+				if !about(batch, "idempotent") && !about(batch, "of another log") {
+					return m.deliver(ctx, batch)
+				}
+				batch = slices.DeleteFunc(slices.Clone(batch), func(e sinks.Event) bool {
+					was := seen[e.ID().Seq]
+					seen[e.ID().Seq] = true
+					return was
+				})
+				return m.deliver(ctx, batch)
+			}}
+		}),
 	},
 	{
 		name: "knows no keys",
@@ -445,6 +576,38 @@ var brokenSinks = []broken{
 		open: fresh(keepingMessages),
 	},
 	{
+		name: "sends a message once more",
+		rule: "not-retained",
+		says: "has something in it that was read from an earlier batch after its Write had returned",
+		open: fresh(func() hooks {
+			previous := ""
+			return hooks{line: func(e sinks.Event) []byte {
+				if !strings.HasPrefix(e.Message(), "not-retained") {
+					return bytes.Clone(e.JSON())
+				}
+				line := fmt.Appendf(nil, `{"previous":%s,%s`, quoted(previous), e.JSON()[1:])
+				previous = e.Message()
+				return line
+			}}
+		}),
+	},
+	{
+		name: "keeps what has failed",
+		rule: "not-retained",
+		says: `fault "down": after a Write that failed: "overwritten" arrived, which was not to`,
+		open: fresh(func() hooks {
+			var kept []sinks.Event
+			return hooks{write: func(m *memory, ctx context.Context, batch []sinks.Event) error {
+				err := m.deliver(ctx, append(kept, batch...))
+				kept = nil
+				if err != nil && about(batch, "not-retained in failure") {
+					kept = batch
+				}
+				return err
+			}}
+		}),
+	},
+	{
 		name: "sorts its batch",
 		rule: "unchanged",
 		says: "record 0 of the batch is another one than before",
@@ -499,7 +662,7 @@ var brokenSinks = []broken{
 	{
 		name: "shows the token in an error",
 		rule: "secrets",
-		says: `"t0ken-of-the-memory" is in an error of type *errors.errorString printed with %v`,
+		says: `"t0ken-of-the-memory" is in an error of type *errors.errorString printed with %v (Write, rule "secrets", fault "down")`,
 		open: of(failing("down", func(*memory, []sinks.Event) error { return errors.New("memory: down: token=" + secretToken) })),
 	},
 	{
@@ -524,14 +687,100 @@ var brokenSinks = []broken{
 		}}),
 	},
 	{
+		name: "panics with the token",
+		rule: "secrets",
+		says: `"t0ken-of-the-memory" is in a panic of type *errors.errorString printed with %v (Write, rule "secrets")`,
+		open: of(hooks{write: func(m *memory, ctx context.Context, batch []sinks.Event) error {
+			if about(batch, "secrets") {
+				panic("memory: token " + secretToken)
+			}
+			return m.deliver(ctx, batch)
+		}}),
+	},
+	{
 		name: "shows the token in a warning",
 		rule: "secrets",
-		says: `"t0ken-of-the-memory" is in an error of type *errors.errorString printed with %v`,
+		says: `"t0ken-of-the-memory" is in a warning of type *errors.errorString printed with %v (Write, rule "secrets")`,
 		open: of(hooks{write: func(m *memory, ctx context.Context, batch []sinks.Event) error {
 			sinks.Warn(ctx, errors.New("memory: old token: "+secretToken))
 			return m.deliver(ctx, batch)
 		}}),
 	},
+}
+
+// An atMost is a memory that asks for large batches, and takes n records.
+type atMost struct {
+	*memory
+	n int
+}
+
+func (s atMost) Batching() sinks.Batching { return sinks.Batching{Records: 2000} }
+
+func (s atMost) Write(ctx context.Context, batch []sinks.Event) error {
+	return s.memory.Write(ctx, batch[:min(len(batch), s.n)])
+}
+
+// withFault opens memories with a change to one of their faults.
+func withFault(name string, change func(*slogtest.Fault)) func(*testing.T) slogtest.Subject {
+	return func(*testing.T) slogtest.Subject {
+		m := newMemory(hooks{})
+		s := m.subject(m)
+		for i := range s.Faults {
+			if s.Faults[i].Name == name {
+				change(&s.Faults[i])
+			}
+		}
+		return s
+	}
+}
+
+// busyFor opens memories whose destination says when to come back, and which
+// return a verdict with a delay.
+func busyFor(says, returned time.Duration) func(*testing.T) slogtest.Subject {
+	return func(*testing.T) slogtest.Subject {
+		m := newMemory(failing("busy", func(*memory, []sinks.Event) error {
+			return sinks.RetryAfter(errors.New("memory: busy"), returned)
+		}))
+		m.faults = []string{"down", "busy"}
+		s := m.subject(m)
+		s.Faults[1].After = says
+		return s
+	}
+}
+
+// remembering returns hooks that keep the lines of a batch that was too large,
+// and take a batch that begins with the same record for the same.
+func remembering() hooks {
+	var (
+		first sinks.ID
+		lines [][]byte
+	)
+	return hooks{write: func(m *memory, ctx context.Context, batch []sinks.Event) error {
+		if lines != nil && batch[0].ID() == first {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.lines = append(m.lines, lines...)
+			lines = nil
+			return nil
+		}
+		err := m.deliver(ctx, batch)
+		if err != nil && about(batch, "verdicts") && err.Error() == "memory: too large" {
+			first = batch[0].ID()
+			for _, e := range batch {
+				lines = append(lines, bytes.Clone(e.JSON()))
+			}
+		}
+		return err
+	}}
+}
+
+// quoted returns a text as JSON has it.
+func quoted(text string) []byte {
+	line, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	return line
 }
 
 type fieldError struct{ token string }

@@ -20,8 +20,8 @@ import (
 
 // A Server is an HTTP server on the loopback interface that answers by a
 // script: the first request with the first answer, the second with the second,
-// and so on, and then each with the default answer, which is an empty 200. It
-// keeps the requests.
+// and so on, and then each with the default answer, which is an empty 200, or
+// with what a function makes of it. It keeps the requests.
 //
 // All methods may be called from several goroutines at once.
 type Server struct {
@@ -37,7 +37,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	script   []Answer      // what is left of it
-	fallback Answer        // when the script is at its end
+	fallback responder     // when the script is at its end
 	requests []Request     // received so far
 	more     chan struct{} // closed, and made anew, with each request
 	released chan struct{} // closed, and made anew, by Release
@@ -50,11 +50,13 @@ type Request struct {
 	Header http.Header
 	Raw    []byte // the body as it was sent
 	Body   []byte // the body, decompressed if its Content-Encoding is gzip
-	Answer Answer // what it was answered
+	Answer Answer // what it was answered, with the status that was sent
 }
 
 // Accepted says that the server has taken what is in the request: its answer
-// has a status from 200 to 299, whether or not that got to the client.
+// has a status from 200 to 299, whether or not that got to the client. So with
+// [CutAfter] and a status of 200 the destination has the records, although the
+// client cannot know. With [Malformed] it has not.
 func (r Request) Accepted() bool { return r.Answer.accepts() }
 
 // NewServer starts a server, to be closed at the end of the test.
@@ -119,11 +121,36 @@ func (s *Server) Await(ctx context.Context, n int) ([]Request, error) {
 	}
 }
 
-// SetDefault sets the answer for requests after the end of the script.
-func (s *Server) SetDefault(a Answer) {
+// SetDefault sets the answer for requests after the end of the script, in the
+// place of that or of the function before.
+func (s *Server) SetDefault(a Answer) { s.setFallback(responder{answer: a}) }
+
+// Handle sets a function that answers the requests after the end of the script,
+// in the place of the default answer or of the function before. It is for
+// answers that depend on the request: one with a verdict for each record, or
+//
+//	server.Handle(func(r slogtest.Request) slogtest.Answer {
+//		if bytes.Count(r.Body, []byte("\n")) > 2 {
+//			return slogtest.Answer{Status: http.StatusRequestEntityTooLarge}
+//		}
+//		return slogtest.Answer{}
+//	})
+//
+// f gets the request without its Answer, before it is among [Server.Requests],
+// and may be called from several goroutines at once. Handle(nil) brings back the
+// empty 200.
+func (s *Server) Handle(f func(Request) Answer) { s.setFallback(responder{handle: f}) }
+
+func (s *Server) setFallback(r responder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fallback = a
+	s.fallback = r
+}
+
+// A responder has the answer for a request, or a function that makes it.
+type responder struct {
+	answer Answer
+	handle func(Request) Answer // nil: answer
 }
 
 // Script adds answers to the end of the script.
@@ -143,19 +170,20 @@ func (s *Server) Release() {
 }
 
 // Fault returns the fault that the server answers with a while it lasts,
-// instead of its default answer. It is one that hangs if a is a [Stall], and one
-// that may have delivered if a accepts the request (see [Request.Accepted]).
+// instead of its default answer or its function. It is one that hangs if a is a
+// [Stall], and one that may have delivered if a accepts the request (see
+// [Request.Accepted]).
 func (s *Server) Fault(name string, a Answer, want Verdict) Fault {
-	var before Answer
+	var before responder
 	return Fault{
 		Name: name,
 		Begin: func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			before, s.fallback = s.fallback, a
+			before, s.fallback = s.fallback, responder{answer: a}
 		},
 		End: func() {
-			s.SetDefault(before)
+			s.setFallback(before)
 			s.Release()
 		},
 		Want:     want,
@@ -178,26 +206,34 @@ func (s *Server) Close() {
 // serve answers a request.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	a, released := s.fallback, s.released
+	by, released := s.fallback, s.released
 	if len(s.script) > 0 {
-		a, s.script = s.script[0], s.script[1:]
+		by, s.script = responder{answer: s.script[0]}, s.script[1:]
 	}
 	s.mu.Unlock()
-	if a.Trouble == CutBefore {
+	if by.handle == nil && by.answer.Trouble == CutBefore {
 		panic(http.ErrAbortHandler)
 	}
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the client has left
 	}
-	s.received(Request{
+	request := Request{
 		Method: r.Method,
 		Path:   r.RequestURI,
 		Header: r.Header.Clone(),
 		Raw:    raw,
 		Body:   decompress(r.Header, raw),
-		Answer: a,
-	})
+	}
+	a := by.answer
+	if by.handle != nil {
+		if a = by.handle(request); a.Trouble == CutBefore {
+			panic(http.ErrAbortHandler)
+		}
+	}
+	a.Status = a.status()
+	request.Answer = a
+	s.received(request)
 	if a.Trouble == Stall {
 		select {
 		case <-released:
@@ -243,7 +279,7 @@ func (a Answer) write(w http.ResponseWriter, closed <-chan struct{}) {
 	case Truncate:
 		w.Header().Set("Content-Length", strconv.Itoa(2*len(a.Body)+1))
 	}
-	w.WriteHeader(a.status())
+	w.WriteHeader(a.Status)
 	_, err := io.WriteString(w, a.Body)
 	switch a.Trouble {
 	case Truncate:

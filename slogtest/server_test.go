@@ -228,6 +228,67 @@ func TestFaultOfServer(t *testing.T) {
 	require.False(t, s.Fault("cut", slogtest.Answer{Trouble: slogtest.CutBefore}, slogtest.Retry).Delivers)
 }
 
+// Answers may depend on the request, and a fault takes the place of what makes
+// them.
+func TestServerHandles(t *testing.T) {
+	t.Parallel()
+	s := slogtest.NewServer(t, slogtest.Answer{Body: "scripted"})
+	s.Handle(func(r slogtest.Request) slogtest.Answer {
+		switch string(r.Body) {
+		case "large":
+			return slogtest.Answer{Status: 413}
+		case "cut":
+			return slogtest.Answer{Trouble: slogtest.CutBefore}
+		default:
+			return slogtest.Answer{Body: r.Method + " " + r.Path + " " + string(r.Body)}
+		}
+	})
+	c := client(t)
+	ask := func(body string) (int, string) {
+		status, answer, err := post(t.Context(), c, s.URL+"/path", body)
+		require.NoError(t, err)
+		return status, answer
+	}
+	requireAnswer := func(body string, status int, answer string) {
+		t.Helper()
+		gotStatus, gotAnswer := ask(body)
+		require.Equal(t, status, gotStatus)
+		require.Equal(t, answer, gotAnswer)
+	}
+	requireAnswer("x", 200, "scripted")
+	requireAnswer("x", 200, "POST /path x")
+	requireAnswer("large", 413, "")
+	_, _, err := post(t.Context(), c, s.URL, "cut")
+	require.Error(t, err)
+	f := s.Fault("busy", slogtest.Answer{Status: 429}, slogtest.RetryAfter)
+	f.Begin()
+	requireAnswer("x", 429, "")
+	f.End()
+	requireAnswer("y", 200, "POST /path y")
+	s.Handle(nil)
+	requireAnswer("large", 200, "")
+	var statuses []int
+	for _, r := range s.Requests() {
+		statuses = append(statuses, r.Answer.Status)
+	}
+	require.Equal(t, []int{200, 200, 413, 429, 200, 200}, statuses)
+}
+
+// What has the records although the client cannot know it, and what has not.
+func TestAccepted(t *testing.T) {
+	t.Parallel()
+	for trouble, want := range map[slogtest.Trouble]bool{
+		"":                 true,
+		slogtest.CutAfter:  true,
+		slogtest.Stall:     true,
+		slogtest.Truncate:  true,
+		slogtest.Malformed: false,
+	} {
+		require.Equal(t, want, slogtest.Request{Answer: slogtest.Answer{Trouble: trouble}}.Accepted(), trouble)
+		require.False(t, slogtest.Request{Answer: slogtest.Answer{Status: 503, Trouble: trouble}}.Accepted(), trouble)
+	}
+}
+
 func ExampleServer() {
 	// In a test, t is the test.
 	t := new(exampleT)

@@ -1,7 +1,9 @@
 package slogtest
 
 import (
+	"errors"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"github.com/fapilog/fapilog/sinks"
@@ -45,16 +47,37 @@ type Subject struct {
 	Idempotent bool
 }
 
+// check returns what the test cannot do without, and what it cannot use.
+func (s *Subject) check() error {
+	var errs []error
+	if s.Sink == nil || s.Records == nil {
+		errs = append(errs, errors.New("it must have Sink and Records"))
+	}
+	if slices.Contains(s.Secrets, "") {
+		errs = append(errs, errors.New("the empty text in Secrets is in every error"))
+	}
+	for _, f := range s.Faults {
+		errs = append(errs, f.check())
+	}
+	return errors.Join(errs...)
+}
+
 // TestSink tests the sinks that open makes against the rules in the package
 // comment. Each rule is a subtest of its name, for which open is called at
-// least once, with the T that the destination is to be cleaned up with. What a
-// rule needs to know and the subject does not say, skips it.
+// least once, with the T that the destination is to be cleaned up with, and on a
+// goroutine of its own, in which it may fail or skip the test. What a rule needs
+// to know and the subject does not say, skips it.
+//
+// A sink that is broken may keep the test waiting for a minute, not more,
+// besides what open takes.
 //
 // The test may run in parallel with others.
 func TestSink(t *testing.T, open func(t *testing.T) Subject) {
+	t.Helper()
 	s := newSuite(open)
 	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
+			t.Helper() // the line that is reported is that of the caller's call
 			errs, why := s.check(t, r)
 			for _, err := range errs {
 				t.Error(err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -107,7 +108,7 @@ func TestOutput(t *testing.T) {
 	require.ErrorAs(t, err, &exit, "%s", out)
 	require.Contains(t, string(out), "--- FAIL: TestOutput/once ")
 	require.Contains(t, string(out), "--- PASS: TestOutput/order ")
-	require.Regexp(t, `slogtest: rule "once": every record arrives exactly once on the happy path: record \d+ of goroutine \d arrived 2 times`, string(out))
+	require.Regexp(t, `slogtest_test.go:\d+: slogtest: rule "once": every record arrives exactly once on the happy path: with a batch of 1024 records: "one of many 1024" arrived 2 times`, string(out))
 }
 
 // What a subject does not tell is skipped, and the output says why.
@@ -126,4 +127,38 @@ func TestSkipped(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), `slogtest: rule "verdicts": not checked: Subject.Faults is empty`)
+}
+
+// A subject that cannot be tested is said once.
+func TestIncomplete(t *testing.T) {
+	t.Parallel()
+	const child = "FAPILOG_SLOGTEST_INCOMPLETE"
+	if os.Getenv(child) != "" {
+		slogtest.TestSink(t, func(*testing.T) slogtest.Subject { return slogtest.Subject{Sink: new(slogtest.Recorder)} })
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestIncomplete$", "-test.v")
+	cmd.Env = append(os.Environ(), child+"=1")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit, "%s", out)
+	require.Equal(t, 1, strings.Count(string(out), "it must have Sink and Records"), "%s", out)
+	require.Contains(t, string(out), `slogtest: rule "secrets": not checked: there is no subject to test, see rule "close"`)
+}
+
+func TestSubjectsThatCannotBeTested(t *testing.T) {
+	t.Parallel()
+	m := newMemory(hooks{})
+	require.NoError(t, slogtest.CheckSubject(m.subject(m)))
+	for want, change := range map[string]func(*slogtest.Subject){
+		"it must have Sink and Records":                                  func(s *slogtest.Subject) { s.Sink = nil },
+		"the empty text in Secrets":                                      func(s *slogtest.Subject) { s.Secrets = []string{""} },
+		`the fault "down" must have Begin and End`:                       func(s *slogtest.Subject) { s.Faults[0].End = nil },
+		`the fault "down" must have Want`:                                func(s *slogtest.Subject) { s.Faults[0].Want = "" },
+		`the fault "down" wants the verdict "again", which there is not`: func(s *slogtest.Subject) { s.Faults[0].Want = "again" },
+	} {
+		s := m.subject(m)
+		change(&s)
+		require.ErrorContains(t, slogtest.CheckSubject(s), want)
+	}
 }

@@ -88,7 +88,6 @@ var brokenConstructors = []brokenConstructor{
 		name: "takes what it does not know",
 		rule: "unknown-parameter",
 		says: "it is no error",
-		also: []string{"repeated-parameter", "malformed-parameter", "all-at-once"}, // which parameters there are is not known
 		open: always(func(ctx context.Context, uri *registry.URI) (sinks.Sink, error) {
 			readAll(uri)
 			uri.Rest()
@@ -128,6 +127,22 @@ var brokenConstructors = []brokenConstructor{
 		}),
 	},
 	{
+		name: "creates its directory first",
+		rule: "unknown-parameter",
+		says: "was created all the same",
+		uri:  "try:///DIR/logs/today/file",
+		open: always(func(ctx context.Context, uri *registry.URI) (sinks.Sink, error) {
+			path, err := uri.LocalPath()
+			if err == nil {
+				err = os.MkdirAll(filepath.Dir(path), 0o700)
+			}
+			if err != nil {
+				return nil, err
+			}
+			return construct(ctx, uri)
+		}),
+	},
+	{
 		name: "does not name it",
 		rule: "unknown-parameter",
 		says: "the error does not name it: ",
@@ -157,7 +172,6 @@ var brokenConstructors = []brokenConstructor{
 		rule: "malformed-parameter",
 		says: "topic=ABCDEF is no error",
 		uri:  "try://host:1/path",
-		also: []string{"all-at-once"},
 		open: always(func(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 			uri.Text("topic", "abc")
 			return closable{}, uri.Check()
@@ -262,4 +276,34 @@ func TestBrokenConstructors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A file that the URI does not name is created in the working directory.
+func TestConstructorThatLeavesAFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var r registry.Registry
+	r.Register("try", func(ctx context.Context, uri *registry.URI) (sinks.Sink, error) {
+		if err := os.WriteFile("stray", nil, 0o600); err != nil {
+			return nil, err
+		}
+		return construct(ctx, uri)
+	})
+	for _, existed := range []bool{false, true} {
+		_, err := os.Stat("stray")
+		require.Equal(t, existed, err == nil)
+		errs := slogtest.CheckURI("unknown-parameter", &r, remote)
+		require.Len(t, errs, 1)
+		require.ErrorContains(t, errs[0], "stray was created in the working directory, or written to, all the same")
+	}
+}
+
+// What is wrong with the call is said before anything is tested.
+func TestURIThatCannotBeTested(t *testing.T) {
+	t.Parallel()
+	var r registry.Registry
+	r.Register("try", construct)
+	require.NoError(t, slogtest.CheckURICall(&r, remote, "topic=UPPER"))
+	require.ErrorContains(t, slogtest.CheckURICall(&r, "other://host"), `the scheme "other" is not registered: import the package of the sink`)
+	require.ErrorContains(t, slogtest.CheckURICall(&r, "//host"), "it does not begin with a scheme")
+	require.ErrorContains(t, slogtest.CheckURICall(&r, remote, "topic"), `malformed parameter "topic": write name=value`)
 }
