@@ -459,3 +459,34 @@ func TestRetryAfterNothing(t *testing.T) {
 		require.InDelta(t, time.Second, took, float64(20*time.Millisecond))
 	})
 }
+
+// A batch of which some records are delivered and others refused is settled as a
+// whole: Flush does not take the moment between the two for the end.
+func TestFlushWaitsBeyondABatchOfBoth(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		batches := 0
+		out := open(t, fapilog.Config{Targets: []fapilog.Target{{Name: "x", Batch: 2, Sink: &memo{fault: func(context.Context, []sinks.Event) error {
+			if batches++; batches == 1 {
+				return &sinks.BatchError{Items: map[int]error{1: sinks.Permanent(errors.New("no"))}}
+			}
+			<-release
+			return nil
+		}}}}})
+		logN(out, 10)
+		flushed := make(chan error, 1)
+		go func() { flushed <- out.Flush(t.Context()) }()
+		synctest.Wait()
+		select {
+		case err := <-flushed:
+			t.Errorf("Flush returned while a batch was being delivered: %v", err)
+			flushed <- err
+		default:
+		}
+		close(release)
+		require.ErrorContains(t, <-flushed, "1 record lost")
+		require.NoError(t, out.Close())
+		require.EqualValues(t, 9, out.Stats().Sinks[0].Delivered)
+	})
+}

@@ -219,7 +219,7 @@ type Outcome struct {
 }
 
 // Settle accounts for records that were read. oldest is the sequence number of
-// the oldest that is left of them, if there is any.
+// the oldest that is left of them, and zero only if none is.
 func (c *Cursor) Settle(o Outcome, oldest uint64) {
 	c.j.mu.Lock()
 	defer c.j.mu.Unlock()

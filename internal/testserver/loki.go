@@ -197,8 +197,11 @@ func (l *Loki) Query(tenant, query string, from, to time.Time) ([]LokiEntry, err
 	}
 	text, err := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	if err != nil || resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("query: %s: %.500s: %w", resp.Status, text, errors.Join(err))
+	if err != nil {
+		return nil, fmt.Errorf("query: read answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("query: %s: %.500s", resp.Status, text)
 	}
 	var answer struct {
 		Data struct {

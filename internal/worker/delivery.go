@@ -126,11 +126,9 @@ func (w *Worker) judge(p part, a answer) {
 	case a.items != nil:
 		w.judgeItems(p.events, a.items)
 	case a.err == nil:
-		w.delivered(p.events)
-		w.answered()
+		w.settled(p.events, nil, nil)
 	case (a.kind == verdict.Permanent || a.kind == verdict.TooLarge) && len(p.events) == 1:
-		w.rejected(p.events, a.err)
-		w.answered()
+		w.settled(nil, p.events, a.err)
 	case a.kind == verdict.Permanent || a.kind == verdict.TooLarge:
 		half := len(p.events) / 2
 		w.todo.push(p.events[half:], true)
@@ -163,14 +161,8 @@ func (w *Worker) judgeItems(events []sinks.Event, answers []answer) {
 	if len(left) > 0 {
 		w.todo.push(left, true)
 	}
-	if len(done) > 0 {
-		w.delivered(done)
-	}
-	if len(refused) > 0 {
-		w.rejected(refused, why)
-	}
 	if len(done)+len(refused) > 0 {
-		w.answered()
+		w.settled(done, refused, why)
 	}
 	if len(left) > 0 {
 		w.postpone(next)
@@ -196,18 +188,23 @@ func later(a, b answer) answer {
 	}
 }
 
-// delivered accounts for records that were delivered.
-func (w *Worker) delivered(events []sinks.Event) {
-	n, bytes := count(events)
-	w.settle(journal.Outcome{Delivered: n, Bytes: bytes})
-	w.update(func(s *Status) { s.LastSuccess = time.Now() })
-}
-
-// rejected accounts for records that the destination refuses.
-func (w *Worker) rejected(events []sinks.Event, err error) {
-	w.update(func(s *Status) { s.LastError = err })
-	n, _ := count(events)
-	w.settle(journal.Outcome{Rejected: n})
+// settled accounts, at once, for records that were delivered and for those that the
+// destination refuses, and notes that it works.
+func (w *Worker) settled(delivered, refused []sinks.Event, why error) {
+	if len(refused) > 0 {
+		w.update(func(s *Status) { s.LastError = why })
+	}
+	var o journal.Outcome
+	o.Delivered, o.Bytes = count(delivered)
+	o.Rejected, _ = count(refused)
+	w.settle(o)
+	w.todo.failures = 0
+	w.update(func(s *Status) {
+		s.State, s.NextAttempt = Running, time.Time{}
+		if len(delivered) > 0 {
+			s.LastSuccess = time.Now()
+		}
+	})
 }
 
 // settle accounts for records that are no longer to do.
@@ -223,12 +220,6 @@ func count(events []sinks.Event) (n, bytes uint64) {
 		}
 	}
 	return n, bytes
-}
-
-// answered notes that the destination works.
-func (w *Worker) answered() {
-	w.todo.failures = 0
-	w.update(func(s *Status) { s.State, s.NextAttempt = Running, time.Time{} })
 }
 
 // postpone notes that an attempt achieved nothing, and waits before the next.
