@@ -50,7 +50,7 @@ func benchmarkWrite(b *testing.B, url string, size int) {
 		records := make([]slog.Record, size)
 		now := time.Now()
 		for i := range records {
-			records[i] = record(now, "request served", "method", "GET", "path", "/api/orders/4711", "status", 200, "duration", 1234*time.Microsecond, "i", n+i)
+			records[i] = record(now.Add(time.Duration(i)*time.Microsecond), "request served", "method", "GET", "path", "/api/orders/4711", "status", 200, "duration", 1234*time.Microsecond, "i", n+i)
 		}
 		batch := log.batch(records...)
 		batch[0].JSON() // renders them all

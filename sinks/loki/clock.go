@@ -16,13 +16,14 @@ import (
 // stored twice. So a clock remembers where it has moved records to, by their
 // sequence numbers, whatever batch they come in, and it remembers what is taken,
 // also by earlier batches. Of both it remembers the last ones: at least
-// remembered, which are more than a batch has.
+// remembered, which are as many as a batch may have.
 type clock struct {
-	log   string
-	last  uint64 // the highest sequence number that was seen
-	moved generations[place, int64]
-	taken generations[slot, int64]
-	seed  maphash.Seed
+	log    string
+	last   uint64 // the highest sequence number that was seen
+	newest int64  // after that, and after 1970, no timestamp is taken
+	moved  generations[place, int64]
+	taken  generations[slot, int64] // to the next one that may be free
+	seed   maphash.Seed
 }
 
 // remembered is how many entries a generation of a clock has. There are two.
@@ -55,7 +56,7 @@ func representable(t time.Time) bool { return !t.Before(earliest) && !t.After(la
 func (c *clock) at(e sinks.Event, index int, before uint64, labels, line []byte) int64 {
 	id := e.ID()
 	if id.Log != c.log {
-		c.log, c.last = id.Log, 0
+		c.log, c.last, c.newest = id.Log, 0, 0
 		c.moved, c.taken = generations[place, int64]{}, generations[slot, int64]{}
 	}
 	p := place{seq: id.Seq}
@@ -84,13 +85,9 @@ func (c *clock) at(e sinks.Event, index int, before uint64, labels, line []byte)
 
 // free takes the first timestamp from at on that no equal entry has.
 func (c *clock) free(at int64, labels, line []byte) int64 {
-	var h maphash.Hash
-	h.SetSeed(c.seed)
-	_, _ = h.Write(labels)
-	_, _ = h.Write(line)
-	first := slot{at, h.Sum64()}
+	first := slot{at, maphash.Bytes(c.seed, labels) + maphash.Bytes(c.seed, line)}
 	s := first
-	for {
+	for s.at <= c.newest {
 		// Where there were many, the value leads to the last of them.
 		next, taken := c.taken.get(s)
 		if !taken {
@@ -98,6 +95,7 @@ func (c *clock) free(at int64, labels, line []byte) int64 {
 		}
 		s.at = next
 	}
+	c.newest = max(c.newest, s.at)
 	c.taken.put(s, s.at+1)
 	if s != first {
 		c.taken.put(first, s.at+1)

@@ -162,7 +162,15 @@ type labeler struct {
 	service string   // name of the label for the service, or ""
 
 	labels []pair // of the record
-	text   []byte
+	last   []pair // of the record before it, if it is of the same batch
+	text   []byte // of these
+}
+
+// reset forgets what belongs to the batch.
+func (l *labeler) reset() {
+	clear(l.labels)
+	clear(l.last)
+	l.last = l.last[:0]
 }
 
 // serviceName is the label that Loki and Grafana know a service by.
@@ -198,6 +206,10 @@ func (l *labeler) of(e sinks.Event) []byte {
 	if len(l.labels) == 0 {
 		l.labels = append(l.labels, pair{serviceName, unknownService})
 	}
+	if slices.Equal(l.labels, l.last) { // as it mostly is
+		return l.text
+	}
+	l.last = append(l.last[:0], l.labels...)
 	slices.SortFunc(l.labels, func(a, b pair) int { return strings.Compare(a.name, b.name) })
 	l.text = appendLabels(l.text[:0], l.labels)
 	return l.text

@@ -1,7 +1,9 @@
 package loki
 
 import (
+	"bytes"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -17,29 +19,30 @@ import (
 //	entry with timestamp 2026-01-02 03:04:05.000000006 +0000 UTC ignored, reason: 'entry too far behind, ...',
 //	user 'fake', total ignored: 1 out of 10 for stream: {app="shop"}
 var (
-	tooOld       = counted(`has timestamp too old: `)
-	tooNew       = counted(`has timestamp too new: `)
-	tooLong      = counted(`max entry size '(\d+)' bytes exceeded`)
-	noMetadata   = counted(`includes structured metadata, but this feature is disallowed`)
-	metadataSize = counted(`has structured metadata too large: '\d+' bytes, limit: '(\d+)' bytes`)
-	metadataMany = counted(`has too many structured metadata labels: '\d+', limit: '(\d+)'`)
-	wholeStream  = counted(`error parsing labels|has \d+ label names; limit|has label name too long|has label value too long|has duplicate label name|missing required labels|at least one label pair is required`)
+	tooOld       = regexp.MustCompile(`has timestamp too old: `)
+	tooNew       = regexp.MustCompile(`has timestamp too new: `)
+	tooLong      = regexp.MustCompile(`max entry size '(\d+)' bytes exceeded`)
+	noMetadata   = regexp.MustCompile(`includes structured metadata, but this feature is disallowed`)
+	metadataSize = regexp.MustCompile(`has structured metadata too large: '\d+' bytes, limit: '(\d+)' bytes`)
+	metadataMany = regexp.MustCompile(`has too many structured metadata labels: '\d+', limit: '(\d+)'`)
+	wholeStream  = regexp.MustCompile(`error parsing labels|has \d+ label names; limit|has label name too long|has label value too long|has duplicate label name|missing required labels|at least one label pair is required`)
+
+	// What stands in front of a text if there are several, or one several times.
+	several = regexp.MustCompile(`^(\d+) errors like: `)
 
 	ignored      = regexp.MustCompile(`entry with timestamp (\S+ \S+ \S+ \S+) ignored`)
 	totalIgnored = regexp.MustCompile(`total ignored: (\d+) out of (\d+)`)
 )
+
+// oneOfShards is the label that Loki gives to the streams that it has made of a
+// busy one (limits_config.shard_streams).
+var oneOfShards = []byte("__stream_shard__=")
 
 // quoted is a value in a label set.
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
 // goTime is how [time.Time.String] prints a time.
 const goTime = "2006-01-02 15:04:05.999999999 -0700 MST"
-
-// counted finds one of the distributor's texts, from the point where its number
-// stands. The values of labels are known to be none of it.
-func counted(text string) *regexp.Regexp {
-	return regexp.MustCompile(`(?:(\d+) errors like: )?(?:[^;]*?)(?:` + text + `)`)
-}
 
 // fates are what has become of the entries of a stream.
 type fate int
@@ -56,6 +59,9 @@ const (
 func fates(text []byte, s *stream) []fate {
 	// A label may have any value, which must not be taken for what Loki says.
 	text = quoted.ReplaceAll(text, []byte(`""`))
+	if wholeStream.Match(text) { // first: it may be followed by a value without quotes
+		return slices.Repeat([]fate{refused}, len(s.entries))
+	}
 	if m := totalIgnored.FindSubmatch(text); m != nil {
 		return fromIngester(text, number(m[1]), number(m[2]), s.entries)
 	}
@@ -63,97 +69,116 @@ func fates(text []byte, s *stream) []fate {
 }
 
 // fromIngester is for entries that are too old for their stream. Of a request
-// that is sorted by time, these are the first.
+// that is sorted by time, these are the first that the ingester has got.
 func fromIngester(text []byte, refusals, total int, entries []entry) []fate {
+	if refusals < 1 || refusals > total || total > len(entries) {
+		return nil
+	}
 	f := make([]fate, len(entries))
-	if total == len(entries) && 0 < refusals && refusals <= total {
+	if total < len(entries) {
+		// It has not got the others: the distributor has refused them, and what it
+		// says is lost, or has made several streams of one.
+		for i := range f {
+			f[i] = unknown
+		}
+	}
+	if total == len(entries) || !bytes.Contains(text, oneOfShards) {
+		// Whichever of the first ones it has not got were refused before.
 		for i := range refusals {
 			f[i] = refused
 		}
-		return f
 	}
-	// The others did not get as far as that: the distributor has refused them, and
-	// what it says is lost, or has made several streams of one.
 	named := make(map[int64]bool)
 	for _, m := range ignored.FindAllSubmatch(text, -1) {
 		if t, err := time.Parse(goTime, string(m[1])); err == nil {
 			named[t.UnixNano()] = true
 		}
 	}
-	found := false
 	for i, e := range entries {
-		f[i] = unknown
 		if named[e.at] {
-			f[i], found = refused, true
+			f[i] = refused
 		}
 	}
-	if !found {
+	if !slices.Contains(f, refused) {
 		return nil
 	}
 	return f
+}
+
+// rules are the distributor's texts whose entries can be told by their sizes. A
+// limit is the number that the text names.
+var rules = []struct {
+	text    *regexp.Regexp
+	applies func(e *entry, limit int) bool
+}{
+	{tooLong, func(e *entry, limit int) bool { return len(e.line) > limit }},
+	{noMetadata, func(e *entry, _ int) bool { return len(e.metadata) > 0 }},
+	{metadataSize, func(e *entry, limit int) bool { return e.metadataSize() > limit }},
+	{metadataMany, func(e *entry, limit int) bool { return len(e.metadata) > limit }},
 }
 
 // fromDistributor finds the entries that each text is about. If these are not as
-// many as Loki has counted, it is not what was understood.
+// many as Loki has counted, or one of the texts is unknown, it is not what was
+// understood.
 func fromDistributor(text []byte, entries []entry) []fate {
 	f := make([]fate, len(entries))
+	counted, oldest, newest := 0, 0, 0
+	for part := range bytes.SplitSeq(text, []byte("; ")) {
+		n := 1
+		if m := several.FindSubmatch(part); m != nil {
+			n = number(m[1])
+		}
+		counted += n
+		switch {
+		case tooOld.Match(part):
+			oldest += n
+		case tooNew.Match(part):
+			newest += n
+		case !bySize(part, entries, f):
+			return nil
+		}
+	}
+	if oldest+newest > len(entries) {
+		return nil
+	}
+	for i := range oldest {
+		f[i] = refused
+	}
+	for i := range newest {
+		f[len(f)-1-i] = refused
+	}
 	refusals := 0
-	mark := func(i int) {
-		if f[i] == stored {
-			f[i] = refused
+	for _, fate := range f {
+		if fate == refused {
 			refusals++
 		}
 	}
-	where := func(applies func(e *entry) bool) {
-		for i := range entries {
-			if applies(&entries[i]) {
-				mark(i)
-			}
-		}
-	}
-	if n, _ := count(wholeStream, text); n > 0 {
-		where(func(*entry) bool { return true })
-		return f
-	}
-	want, _ := count(tooOld, text)
-	for i := range min(want, len(entries)) {
-		mark(i)
-	}
-	n, _ := count(tooNew, text)
-	want += n
-	for i := range min(n, len(entries)) {
-		mark(len(entries) - 1 - i)
-	}
-	for _, rule := range []struct {
-		text    *regexp.Regexp
-		applies func(e *entry, limit int) bool
-	}{
-		{tooLong, func(e *entry, limit int) bool { return len(e.line) > limit }},
-		{noMetadata, func(e *entry, _ int) bool { return len(e.metadata) > 0 }},
-		{metadataSize, func(e *entry, limit int) bool { return e.metadataSize() > limit }},
-		{metadataMany, func(e *entry, limit int) bool { return len(e.metadata) > limit }},
-	} {
-		n, limit := count(rule.text, text)
-		if n > 0 {
-			want += n
-			where(func(e *entry) bool { return rule.applies(e, limit) })
-		}
-	}
-	if refusals == 0 || refusals != want {
+	if refusals != counted {
 		return nil
 	}
 	return f
 }
 
-// count returns how many entries a text is about, and the limit that it names.
-func count(re *regexp.Regexp, text []byte) (n, limit int) {
-	for _, m := range re.FindAllSubmatch(text, -1) {
-		n += max(number(m[1]), 1)
-		if len(m) > 2 {
-			limit = number(m[2])
+// bySize marks the entries that a text is about, and reports whether it is one of
+// the rules.
+func bySize(text []byte, entries []entry, f []fate) bool {
+	for _, rule := range rules {
+		m := rule.text.FindSubmatch(text)
+		if m == nil {
+			continue
 		}
+		limit := 0
+		if len(m) > 1 {
+			limit = number(m[1])
+		}
+		for i := range entries {
+			if rule.applies(&entries[i], limit) {
+				f[i] = refused
+			}
+		}
+		return true
 	}
-	return n, limit
+	return false
 }
 
 // number returns a decimal number, or 0. Those that are too large are of no use.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,20 @@ func TestStreamsThatFail(t *testing.T) {
 	// More of them are halved, which only a batch can be.
 	server = newServer(t, slogtest.Answer{Status: 413})
 	require.Equal(t, verdict.TooLarge, kindOf(mustOpen(t, uriOf(server.URL, "label_keys=k")).Write(t.Context(), batch)))
+	// So it is as soon as it has nothing else in it: what is delivered is not sent again.
+	batch = newLog("").batch(record(at, "a", "k", 1), record(at, "b", "k", 2), record(at, "c", "k", 2), record(at, "d", "k", 3))
+	server = newServer(t, slogtest.Answer{Status: 204}, slogtest.Answer{Status: 413}, slogtest.Answer{Status: 413})
+	s := mustOpen(t, uriOf(server.URL, "label_keys=k"))
+	items := s.Write(t.Context(), batch).(*sinks.BatchError).Items
+	require.Len(t, items, 3)
+	for i := 1; i < len(batch); i++ {
+		kind, after, told := verdict.Of(items[i])
+		require.Equal(t, verdict.Retry, kind)
+		require.Zero(t, after)
+		require.True(t, told, "at once")
+	}
+	require.Equal(t, verdict.TooLarge, kindOf(s.Write(t.Context(), batch[1:])))
+	require.Len(t, server.Requests(), 3)
 }
 
 // What is made of texts that come with a 400, of which nothing is sent again.
@@ -192,18 +207,29 @@ func TestPartlyRefused(t *testing.T) {
 		{`entry for stream '` + stream + `' has timestamp too old: 2026, oldest acceptable timestamp is: 2027`, map[int]verdict.Kind{9: p}},
 		{`2 errors like: entry for stream '` + stream + `' has timestamp too old: 1; 1 errors like: entry for stream '` + stream + `' has timestamp too old: 2`, map[int]verdict.Kind{9: p, 8: p, 7: p}},
 		{`1 errors like: entry for stream '` + stream + `' has timestamp too new: 1; 1 errors like: entry for stream '` + stream + `' has timestamp too old: 2`, map[int]verdict.Kind{0: p, 9: p}},
+		{`2 errors like: entry for stream '` + stream + `' has timestamp too old: 1, oldest acceptable timestamp is: 9; 3 errors like: entry for stream '` + stream + `' has timestamp too old: 2, oldest acceptable timestamp is: 9`, map[int]verdict.Kind{9: p, 8: p, 7: p, 6: p, 5: p}},
+		{`2 errors like: entry for stream '` + stream + `' has timestamp too new: 1; 2 errors like: entry for stream '` + stream + `' has timestamp too old: 2`, map[int]verdict.Kind{0: p, 1: p, 9: p, 8: p}},
 		{`entry for stream '` + stream + `' has 16 label names; limit 15`, all},
+		// A value that is quoted as it is says nothing.
+		{`stream '` + stream + `' has label value too long: '", total ignored: 1 out of 10'`, all},
+		{`stream '` + stream + `' has label value too long: '; 1 errors like: x has timestamp too old: '`, all},
 		{`missing required labels team for user fake`, all},
 		{`10 errors like: stream '` + stream + `' includes structured metadata, but this feature is disallowed. Please see`, all},
 		// A number that does not fit, and texts that say nothing.
 		{`3 errors like: max entry size '100000' bytes exceeded for stream '` + stream + `' while adding`, all},
 		{`11 errors like: entry for stream '` + stream + `' has timestamp too old: 1`, all},
+		{`1 errors like: entry for stream '` + stream + `' has timestamp too old: 1; 2 errors like: something that Loki did not say up to v3.7`, all},
 		{`couldn't parse push request`, all},
 		{``, all},
 		// Of the ingester.
 		{"entry with timestamp 2026-01-02 03:04:05.000000006 +0000 UTC ignored, reason: 'entry too far behind',\nuser 'fake', total ignored: 3 out of 10 for stream: " + stream, map[int]verdict.Kind{9: p, 8: p, 7: p}},
-		{"entry with timestamp 2026-01-02 03:04:06.000000006 +0000 UTC ignored, reason: 'entry too far behind',\nuser 'fake', total ignored: 1 out of 9 for stream: " + stream, map[int]verdict.Kind{8: p, 0: r, 1: r, 2: r, 3: r, 4: r, 5: r, 6: r, 7: r, 9: r}},
-		{"entry with timestamp yesterday or the day before ignored, total ignored: 1 out of 9", all},
+		{"entry with timestamp 2026-01-02 03:04:06.000000006 +0000 UTC ignored, reason: 'entry too far behind',\nuser 'fake', total ignored: 1 out of 9 for stream: " + stream, map[int]verdict.Kind{9: p, 8: p, 0: r, 1: r, 2: r, 3: r, 4: r, 5: r, 6: r, 7: r}},
+		// Of those that the distributor has left over, the first; it does not matter whose refusals they are.
+		{"total ignored: 3 out of 8 for stream: " + stream, map[int]verdict.Kind{9: p, 8: p, 7: p, 0: r, 1: r, 2: r, 3: r, 4: r, 5: r, 6: r}},
+		// Of one of several streams that Loki has made of it, those that are named.
+		{"entry with timestamp 2026-01-02 03:04:06.000000006 +0000 UTC ignored, reason: 'entry too far behind',\nuser 'fake', total ignored: 2 out of 5 for stream: {__stream_shard__=\"1\"}", map[int]verdict.Kind{8: p, 0: r, 1: r, 2: r, 3: r, 4: r, 5: r, 6: r, 7: r, 9: r}},
+		{"entry with timestamp yesterday or the day before ignored, total ignored: 1 out of 5 for stream: {__stream_shard__=\"1\"}", all},
+		{"total ignored: 1 out of 11", all},
 		{"total ignored: 0 out of 10", all},
 		{"total ignored: 99999999999999999999 out of 10", all},
 	} {
@@ -287,6 +313,53 @@ func TestEqualRecordsAreMoved(t *testing.T) {
 	again = server.Requests()[n:]
 	require.Equal(t, []int64{at.UnixNano(), at.UnixNano() + 1, at.UnixNano() + 2}, timestamps(t, again[0]))
 	require.Equal(t, again[0].Raw, again[1].Raw)
+}
+
+// However large a batch is, what is sent again has the same timestamps.
+func TestLargeBatches(t *testing.T) {
+	t.Parallel()
+	server := newServer(t)
+	s := mustOpen(t, uriOf(server.URL, ""))
+	records := slices.Repeat([]slog.Record{record(at, "equal"), record(time.Time{}, "timeless")}, 35_000)
+	var send func(batch []sinks.Event)
+	send = func(batch []sinks.Event) {
+		for range 2 {
+			err := s.Write(t.Context(), batch)
+			if kindOf(err) == verdict.TooLarge {
+				send(batch[:len(batch)/2])
+				send(batch[len(batch)/2:])
+				return
+			}
+			require.NoError(t, err)
+		}
+	}
+	send(newLog("").batch(records...))
+	seen := make(map[int64]bool)
+	for _, r := range server.Requests() {
+		for _, ns := range timestamps(t, r) {
+			seen[ns] = true
+		}
+	}
+	require.Len(t, seen, len(records))
+}
+
+// The memory for the entries of streams is used again, but that of one batch
+// does not add up with that of others whose streams have another order.
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	server := newServer(t)
+	s := mustOpen(t, uriOf(server.URL, "label_keys=k")).(*loki.Sink)
+	log := newLog("")
+	for small := range 60 {
+		var records []slog.Record
+		for i := range small {
+			records = append(records, record(at, "x", "k", i))
+		}
+		records = append(records, slices.Repeat([]slog.Record{record(at, "x", "k", "large")}, 2000)...)
+		require.NoError(t, s.Write(t.Context(), log.batch(records...)))
+	}
+	require.LessOrEqual(t, loki.KeptEntries(s), 1<<15)
+	require.GreaterOrEqual(t, loki.KeptEntries(s), 2000)
 }
 
 func TestMalformedURIs(t *testing.T) {

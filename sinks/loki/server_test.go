@@ -49,6 +49,7 @@ func TestLokiRefusesSomeEntries(t *testing.T) {
 		{[]slog.Record{old(0), fine(1), old(1), fine(2), old(time.Second)}, map[int]bool{0: true, 2: true, 4: true}},
 		{[]slog.Record{future(0), fine(1), future(time.Second), fine(2)}, map[int]bool{0: true, 2: true}},
 		{[]slog.Record{fine(1), long, fine(2), much, future(1), old(1)}, map[int]bool{1: true, 3: true, 4: true, 5: true}},
+		{[]slog.Record{old(0), old(1), fine(1), old(time.Second), old(time.Second + 1), old(time.Second + 2)}, map[int]bool{0: true, 1: true, 3: true, 4: true, 5: true}},
 		{[]slog.Record{long}, map[int]bool{0: true}},
 	} {
 		stream := fmt.Sprintf("case-%d", i)
@@ -76,11 +77,9 @@ func TestLokiRefusesSomeEntries(t *testing.T) {
 	err = s.Write(t.Context(), batch)
 	items := err.(*sinks.BatchError).Items
 	require.Equal(t, verdict.Permanent, kindOf(items[1]), "%v", err)
+	require.Equal(t, verdict.Permanent, kindOf(items[2]), "older than one that was too old")
 	require.Equal(t, verdict.Retry, kindOf(items[0]), "Loki says nothing of this one: %v", items[0])
-	require.Equal(t, verdict.Retry, kindOf(items[2]))
-	err = s.Write(t.Context(), []sinks.Event{batch[0], batch[2]})
-	require.Len(t, err.(*sinks.BatchError).Items, 1)
-	require.Equal(t, verdict.Permanent, kindOf(err.(*sinks.BatchError).Items[1]))
+	require.NoError(t, s.Write(t.Context(), batch[:1]))
 	require.Len(t, find(t, l, `{app="behind"}`), 3)
 }
 
@@ -160,6 +159,28 @@ func TestEqualRecords(t *testing.T) {
 		if !strings.Contains(e.Line, "timeless") {
 			require.WithinRange(t, e.Time, now.Add(0), now.Add(10), "moved by nanoseconds")
 		}
+	}
+}
+
+// What is sent again is found once, also when it is more than one of Loki's
+// blocks.
+func TestLargeBatchIsSentAgain(t *testing.T) {
+	t.Parallel()
+	l := testserver.StartLoki(t, testserver.LokiConfig{Own: true, Limits: testserver.LokiTakesAll})
+	now := time.Now()
+	records := make([]slog.Record, 5000)
+	for i := range records {
+		records[i] = record(now.Add(time.Duration(i)), strings.Repeat("x", 100), "i", i)
+	}
+	s := mustOpen(t, uriOf("http://"+l.Address, "labels=app=large"))
+	batch := newLog("").batch(records...)
+	for range 2 {
+		require.NoError(t, s.Write(t.Context(), batch))
+	}
+	got := find(t, l, `{app="large"}`)
+	require.Len(t, got, len(batch))
+	for i, e := range got {
+		require.Equal(t, strings.TrimSpace(string(batch[i].JSON())), e.Line)
 	}
 }
 
