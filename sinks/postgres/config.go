@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -51,13 +52,20 @@ func connString(library *registry.URI) (string, error) {
 	return library.Scheme + rest, nil
 }
 
-// rejectLibrary reports the parameters that pgx refuses, each by itself.
+// companions are the parameters without which others are refused for that alone.
+var companions = map[string][]string{
+	"sslcert": {"sslkey", "sslpassword"},
+	"sslkey":  {"sslcert", "sslpassword"},
+}
+
+// rejectLibrary reports the parameters that pgx refuses, each by itself or with
+// its companions.
 func rejectLibrary(uri, library *registry.URI) {
 	for _, name := range libraryParameters {
-		one := library.Take(name)
-		if !one.Has(name) {
+		if !library.Has(name) {
 			continue
 		}
+		one := library.Take(append([]string{name}, companions[name]...)...)
 		text, err := connString(one)
 		if err != nil {
 			return
@@ -79,16 +87,29 @@ func parse(conn string) (*pgxpool.Config, error) {
 		}
 		return nil, errors.New(text)
 	}
+	if cfg.ConnConfig.ConnectTimeout <= 0 {
+		cfg.ConnConfig.ConnectTimeout = connectTimeout
+	}
 	parameters := cfg.ConnConfig.RuntimeParams
 	if parameters["application_name"] == "" {
 		parameters["application_name"] = DefaultApplicationName
 	}
-	// Otherwise it is that of the database, and text would be taken for that.
-	if parameters["client_encoding"] == "" {
+	// If it is not said, it is that of the database. The sink sends UTF-8, which
+	// would be taken for the other one, and be converted.
+	switch encoding := parameters["client_encoding"]; strings.ToUpper(strings.ReplaceAll(encoding, "-", "")) {
+	case "", "UTF8":
 		parameters["client_encoding"] = "UTF8"
+	default:
+		return nil, errors.New("client_encoding is not UTF8, which is what is sent: leave it out")
 	}
 	return cfg, nil
 }
+
+// connectTimeout bounds the making of a connection to one host, if nothing else is
+// configured. The pool goes on with that when a call has ended, and keeps a place
+// for it: without a limit, a server that has vanished would have the place for
+// ever. It is less than the time of a call, so that a call gets to the next host.
+const connectTimeout = 5 * time.Second
 
 // execMode returns how queries with parameters are sent: without a prepared
 // statement that is to be there for the next query, because a pooler such as

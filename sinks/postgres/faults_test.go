@@ -240,6 +240,36 @@ func TestTerminatedConnections(t *testing.T) {
 	requireRows(t, p, "logs", 3)
 }
 
+// A connection that is being made to a server that has vanished, which nothing
+// tells the sink of, is given up: it does not keep the place of the next one for
+// ever. It is so whatever is configured.
+func TestServerThatVanishes(t *testing.T) {
+	t.Parallel()
+	for parameters, want := range map[string]time.Duration{"": 5 * time.Second, "?connect_timeout=0": 5 * time.Second, "?connect_timeout=60": time.Minute} {
+		got, err := postgres.ConnectTimeout("postgres://host/logs" + parameters)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	p := testserver.StartPostgres(t)
+	proxy := newProxy(t, p.Address)
+	s := openSink(t, p.URIAt(proxy.Address, p.User("app"), "sslmode=disable&pool=1&connect_timeout=1"))
+	proxy.set(silent)
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- s.Write(ctx, batchOf("log", numbered(3)...)) }()
+	testserver.Wait(t, "a connection that nobody answers", func() error {
+		if proxy.unanswered() == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	cancel()
+	require.ErrorIs(t, <-result, context.Canceled)
+	proxy.mend()
+	require.NoError(t, s.Write(t.Context(), batchOf("log", numbered(3)...)))
+	requireRows(t, p, "logs", 3)
+}
+
 // Locks, timeouts and limits pass.
 func TestWhatPasses(t *testing.T) {
 	t.Parallel()
@@ -313,8 +343,11 @@ func TestMisconfiguration(t *testing.T) {
 		{p.URI(user, "sslmod=require"), "parameter sslmod: unknown: did you mean sslmode?", false},
 		{p.URI(user, "sslmode=sometimes"), "parameter sslmode: failed to configure TLS (sslmode is invalid)", false},
 		{p.URI(user, "sslrootcert=/none/authority.pem"), "parameter sslrootcert: ", false},
+		{p.URI(user, "sslcert=/none/client.pem&sslkey=/none/client.key"), "parameter sslkey: failed to configure TLS (unable to read sslkey", false},
+		{p.URI(user, "sslcert=/none/client.pem"), "parameter sslcert: failed to configure TLS (both", false},
 		{p.URI(user, "pool=3&pool_max_conns=3"), "parameter pool: pool_max_conns is there, too", false},
 		{p.URI(user, "table=%FF"), "parameter table: not a name", false},
+		{p.URI(user, "client_encoding=LATIN1"), "parameter client_encoding: client_encoding is not UTF8, which is what is sent: leave it out", false},
 		{"postgres:logs", "two slashes are missing: write postgres://host/database", false},
 	} {
 		err := opening(t, test.uri)
@@ -332,6 +365,53 @@ func TestMisconfiguration(t *testing.T) {
 		require.ErrorContains(t, err, "postgres: open: "+what+": ")
 	}
 	require.NotContains(t, err.Error(), "secret")
+}
+
+// A table that takes no record, or no record of today, is the operator's matter:
+// no record is rejected for it.
+func TestTableToBlame(t *testing.T) {
+	t.Parallel()
+	p := testserver.StartPostgres(t)
+	user := p.User("app")
+	batch := batchOf("log", numbered(3)...)
+	for want, sql := range map[string][2]string{
+		`the table "logs" wants a value in the column "tenant", for which there is none: drop NOT NULL, or set a default`: {
+			"ALTER TABLE logs ADD tenant text NOT NULL", "ALTER TABLE logs ALTER tenant SET DEFAULT 'x'",
+		},
+		`the table "logs" wants a value in the column "service", for which there is none`: {
+			"ALTER TABLE logs ALTER service SET NOT NULL", "ALTER TABLE logs ALTER service DROP NOT NULL",
+		},
+		`the table "logs" has no partition that a record fits in: create it, or a default one`: {
+			`DROP TABLE logs; CREATE TABLE logs (log_id text, seq bigint, time timestamptz, level text, message text, service text, attrs jsonb, PRIMARY KEY (log_id, seq, time))
+				PARTITION BY RANGE (time); GRANT ALL ON logs TO ` + user,
+			"CREATE TABLE part PARTITION OF logs DEFAULT",
+		},
+	} {
+		s := openSink(t, p.URI(user, ""))
+		require.NoError(t, probe(t, s))
+		p.Exec(sql[0])
+		err := s.Write(t.Context(), batch)
+		require.ErrorContains(t, err, want)
+		require.Equal(t, verdict.Hold, kindOf(err))
+		p.Exec(sql[1])
+		require.NoError(t, s.Write(t.Context(), batch))
+		requireRows(t, p, "logs", 3)
+		p.Exec("DROP TABLE logs")
+	}
+
+	// What a trigger cannot write elsewhere is a matter of the record.
+	s := openSink(t, p.URI(user, ""))
+	require.NoError(t, probe(t, s))
+	p.Exec(`CREATE TABLE audit (service text NOT NULL, tenant text NOT NULL DEFAULT 'x') PARTITION BY LIST (service); GRANT ALL ON audit TO PUBLIC;
+		CREATE TABLE audit_shop PARTITION OF audit FOR VALUES IN ('shop');
+		CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+		CREATE TRIGGER audit BEFORE INSERT ON logs FOR EACH ROW EXECUTE FUNCTION audit()`)
+	for _, values := range []string{"('shop', NULL)", "(NULL, 'x')", "('none', 'x')"} {
+		p.Exec("CREATE OR REPLACE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO audit VALUES " + values + "; RETURN NEW; END$$")
+		err := s.Write(t.Context(), batchOf("log", numbered(3)...))
+		require.Equal(t, verdict.Permanent, kindOf(err), "%v", err)
+		require.ErrorContains(t, err, "SQLSTATE 235")
+	}
 }
 
 // A record that is refused takes no other with it.

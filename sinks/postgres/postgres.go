@@ -29,8 +29,9 @@
 //
 // The sink uses one connection at a time. The second one is for the time in
 // which the first is being closed because it was cut off. The application_name
-// is fapilog, unless there is another, and the client_encoding UTF8. Files that
-// the URI names (passfile, sslcert, ...) are read again for each new connection.
+// is fapilog, unless there is another, and the client_encoding always UTF8. Files
+// that the URI names (passfile, sslcert, ...) are read again for each new
+// connection. The connect_timeout, for each host, is 5 s, unless there is another.
 //
 // Where nothing else is configured, a batch has up to 5000 records and 1 MiB,
 // and waits 200 ms to fill up.
@@ -48,7 +49,9 @@
 // The key is (log_id, seq), and there is a BRIN index on time. A table that is
 // not created by the sink must have these columns with these types (varchar will
 // do for text), may have others that have defaults, and should have a unique
-// index on log_id and seq, with whatever else. It may be partitioned.
+// index on log_id and seq, which may have time, level, message and service in it,
+// too. It may be partitioned; for times that nobody has foreseen there should be a
+// default partition.
 //
 // # Delivery
 //
@@ -79,9 +82,10 @@
 //	  available, statement timeout
 //	password, certificate or database    data is kept until an operator acts (sinks.Hold)
 //	  refused; TLS refused
-//	table or column missing or of        kept; a table that is missing is created
-//	  another type, no permission          again before the next attempt, unless
-//	                                       create=false
+//	table, column or partition missing,  kept; a table that is missing is created
+//	  column of another type or with       again before the next attempt, unless
+//	  NOT NULL and never a value, no       create=false
+//	  permission
 //	read-only, disk full                 kept; read-only with new connections
 //	invalid data (class 22), not null,   sent in two halves, until the refused records
 //	  check and other constraints          stand alone, which are rejected
@@ -99,10 +103,12 @@ package postgres
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -393,16 +399,27 @@ func (s *Sink) insert(ctx context.Context, conn *pgx.Conn) error {
 	return conn.PgConn().ExecParams(ctx, s.insertSQL, values, types, formats, nil).Read().Err
 }
 
-// blame looks, when the server refuses data, whether the table is to blame: if a
-// column has been given another type, no record is to be rejected for it.
+// blame looks, when the server refuses data, whether the table is to blame: no
+// record is to be rejected for that. What a trigger does to another table is not
+// the table's.
 func (s *Sink) blame(ctx context.Context, conn *pgx.Conn, err error) error {
-	if !strings.HasPrefix(state(err), "22") {
-		return err
-	}
-	if wrong, ok := s.check(ctx, conn).(*tableError); ok {
-		return wrong
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case !ok:
+	case strings.HasPrefix(refused.Code, "22"): // a column may have been given another type
+		// If that cannot be found out, the batch is tried again.
+		return cmp.Or(s.check(ctx, conn), err)
+	case refused.Code == notNullViolation && lacksValue(refused.ColumnName):
+		return cmp.Or(s.checkNull(ctx, conn, refused.ColumnName), err)
+	case refused.Code == checkViolation && refused.ConstraintName == "" && strings.HasSuffix(s.table, quote(refused.TableName)):
+		return &tableError{fmt.Sprintf("the table %s has no partition that a record fits in: create it, or a default one", s.table), false}
 	}
 	return err
+}
+
+// lacksValue reports whether a column is one that no record may have a value for.
+func lacksValue(name string) bool {
+	return name == "service" || name != "" && !slices.ContainsFunc(columns, func(c column) bool { return c.name == name })
 }
 
 // Close closes the connections. A server that does not answer is left to itself

@@ -21,6 +21,7 @@ type proxy struct {
 	mu    sync.Mutex
 	mode  mode
 	conns map[net.Conn]bool
+	deaf  []net.Conn // those of the mode silent, until the end
 }
 
 type mode int
@@ -29,6 +30,7 @@ const (
 	passing  mode = iota
 	refusing      // connections are closed at once
 	stalling      // nothing is passed on, in either direction
+	silent        // as stalling, and those connections remain so when the mode changes
 	losing        // what the client sends gets to the server, and the answer does not come back: the connection is cut
 )
 
@@ -42,6 +44,9 @@ func newProxy(t testing.TB, server string) *proxy {
 		p.set(refusing)
 		_ = l.Close()
 		p.wg.Wait()
+		for _, c := range p.deaf {
+			_ = c.Close()
+		}
 	})
 	return p
 }
@@ -62,6 +67,13 @@ func (p *proxy) refuse()      { p.set(refusing) }
 func (p *proxy) stall()       { p.set(stalling) }
 func (p *proxy) loseAnswers() { p.set(losing) }
 
+// unanswered returns how many connections were made in the mode silent.
+func (p *proxy) unanswered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.deaf)
+}
+
 func (p *proxy) accept() {
 	for {
 		client, err := p.listener.Accept()
@@ -72,6 +84,11 @@ func (p *proxy) accept() {
 		m := p.mode
 		if m == refusing {
 			_ = client.Close()
+			p.mu.Unlock()
+			continue
+		}
+		if m == silent {
+			p.deaf = append(p.deaf, client)
 			p.mu.Unlock()
 			continue
 		}

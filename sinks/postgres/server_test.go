@@ -40,7 +40,7 @@ func TestRows(t *testing.T) {
 		r.Add(attrs...)
 		require.NoError(t, h.Handle(t.Context(), r))
 	}
-	log(at, slog.LevelInfo, "plain", "a", 1, slog.Group("g", "b", "two", slog.Group("h", "c", 9007199254740993)), "d.e", true)
+	log(at, slog.LevelInfo, "plain", "a", 1, slog.Group("g", "b", "two", slog.Group("h", "c", int64(9007199254740993))), "d.e", true)
 	log(time.Time{}, slog.LevelDebug-4, "no\x00time\xff")
 	log(time.Date(-9999, 1, 1, 0, 0, 0, 0, time.UTC), slog.LevelWarn, "early")
 	log(time.Date(300_000, 1, 1, 0, 0, 0, 0, time.UTC), slog.LevelError, "late")
@@ -130,6 +130,26 @@ func TestTableWithoutKey(t *testing.T) {
 	logN(out, 3)
 	requireDelivered(t, out, p, "logs", 3)
 	require.Contains(t, said.String(), `the table "logs" has no unique index on log_id and seq`)
+
+	// A key keeps a record from being there twice only if it is on nothing that
+	// differs when the record is sent again.
+	p.Exec("DROP TABLE logs")
+	for key, enough := range map[string]bool{
+		"PRIMARY KEY (seq, log_id)":                          true,
+		"UNIQUE (log_id, seq) INCLUDE (id)":                  true,
+		"UNIQUE (time, log_id, seq)":                         true,
+		"UNIQUE (log_id, seq, id)":                           false,
+		"UNIQUE (id) INCLUDE (log_id, seq)":                  false,
+		"UNIQUE (log_id, seq) DEFERRABLE INITIALLY DEFERRED": false,
+	} {
+		p.Exec("CREATE TABLE logs (log_id text, seq bigint, time timestamptz, level text, message text, service text, attrs jsonb, id bigserial, " + key + "); GRANT ALL ON ALL TABLES IN SCHEMA public TO " + user)
+		var said strings.Builder
+		out, err := fapilog.New(t.Context(), fapilog.Config{Sinks: []string{p.URI(user, "")}, Fallback: &said})
+		require.NoError(t, err)
+		require.NoError(t, out.Close())
+		require.Equal(t, enough, !strings.Contains(said.String(), "has no unique index on log_id and seq"), key)
+		p.Exec("DROP TABLE logs")
+	}
 }
 
 // Several programs start at the same time, and there is no table yet.
@@ -239,7 +259,7 @@ func TestWhatIsPassedOn(t *testing.T) {
 	gone := testserver.Address(testserver.Port(t))
 	for _, test := range []struct{ uri, query, want string }{
 		{p.URIAt(gone+","+p.Address, user, ""), "current_setting('application_name') || client_encoding", "fapilogUTF8"},
-		{p.URI(user, "target_session_attrs=read-write&application_name=shop&client_encoding=LATIN1"), "application_name || client_encoding", "shopLATIN1"},
+		{p.URI(user, "target_session_attrs=read-write&application_name=shop&client_encoding=utf-8"), "application_name || client_encoding", "shopUTF8"},
 		{p.URI(user, "search_path=first&synchronous_commit=off"), "search_path || synchronous_commit", "firstoff"},
 		{p.URI(user, "options=-c%20statement_timeout%3D12345&schema=first"), "statement_timeout", "12345ms"},
 		{strings.Replace(p.URI(user, "pool_max_conns=1&pool_max_conn_lifetime=1h"), "postgres://", "postgresql://", 1), "application_name", "fapilog"},

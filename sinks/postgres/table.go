@@ -24,18 +24,21 @@ func (e *tableError) Error() string { return e.text }
 const (
 	// The type and its name in the catalog differ: bigint is int8.
 	columnsQuery = `
-		SELECT a.attname::text, t.typname::text, pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'INSERT')
+		SELECT a.attname::text, t.typname::text, pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'INSERT'), a.attnotnull
 		FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 		WHERE a.attrelid = pg_catalog.to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped`
 
-	// A unique index that has both columns, and maybe more: that of a partitioned
-	// table has to have what it is partitioned by.
+	// A unique index on both columns, and maybe on others that are the same when a
+	// record is sent again: that of a partitioned table has to have what it is
+	// partitioned by.
 	keyQuery = `
 		SELECT EXISTS (
 			SELECT FROM pg_catalog.pg_index i
-			WHERE i.indrelid = pg_catalog.to_regclass($1::text) AND i.indisunique AND (
-				SELECT count(*) FROM pg_catalog.pg_attribute a
-				WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) AND a.attname IN ('log_id', 'seq')) = 2)`
+			WHERE i.indrelid = pg_catalog.to_regclass($1::text) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND (
+				SELECT count(*) = i.indnkeyatts AND count(*) FILTER (WHERE a.attname IN ('log_id', 'seq')) = 2
+				FROM pg_catalog.pg_attribute a
+				WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
+					AND a.attname IN ('log_id', 'seq', 'time', 'level', 'message', 'service')))`
 
 	schemaQuery = `SELECT pg_catalog.to_regnamespace($1::text) IS NOT NULL`
 )
@@ -51,7 +54,7 @@ func (s *Sink) columnsOf(ctx context.Context, conn *pgx.Conn) (map[string]column
 		name string
 		c    columnFound
 	)
-	_, err = pgx.ForEachRow(result, []any{&name, &c.typ, &c.insert}, func() error {
+	_, err = pgx.ForEachRow(result, []any{&name, &c.typ, &c.insert, &c.notNull}, func() error {
 		found[name] = c
 		return nil
 	})
@@ -59,8 +62,9 @@ func (s *Sink) columnsOf(ctx context.Context, conn *pgx.Conn) (map[string]column
 }
 
 type columnFound struct {
-	typ    string
-	insert bool
+	typ     string
+	insert  bool
+	notNull bool
 }
 
 // check returns a *tableError if records cannot be written to the table.
@@ -83,6 +87,15 @@ func (s *Sink) check(ctx context.Context, conn *pgx.Conn) error {
 		}
 	}
 	return nil
+}
+
+// checkNull returns a *tableError if the table has a column that wants a value.
+func (s *Sink) checkNull(ctx context.Context, conn *pgx.Conn, column string) error {
+	found, err := s.columnsOf(ctx, conn)
+	if err == nil && found[column].notNull {
+		err = &tableError{fmt.Sprintf("the table %s wants a value in the column %s, for which there is none: drop NOT NULL, or set a default", s.table, quote(column)), false}
+	}
+	return err
 }
 
 // sqlType returns how the type of a column is written in SQL.

@@ -22,6 +22,7 @@ const (
 	readOnly            = "25006"
 	notNullViolation    = "23502"
 	uniqueViolation     = "23505"
+	checkViolation      = "23514"
 	noPrivilege         = "42501"
 	noColumn            = "42703"
 	noTable             = "42P01"

@@ -153,17 +153,21 @@ func (l *link) close() {
 	l.closeAll()
 }
 
-// dial makes a connection. ctx may have nothing of that of the call.
-func (l *link) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// dial makes a connection for the call that is running, with its context: a
+// certificate that cannot be read is a warning of that. The library's context may
+// have nothing of it.
+func (l *link) dial(library context.Context, network, address string) (net.Conn, error) {
 	l.mu.Lock()
 	c := l.call
 	l.mu.Unlock()
+	ctx := library
+	if c != nil {
+		ctx = c.ctx
+	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	defer context.AfterFunc(l.closing, cancel)()
-	if c != nil {
-		defer context.AfterFunc(c.ctx, cancel)()
-	}
+	defer context.AfterFunc(library, cancel)()
 	made, err := l.connect(ctx, network, address)
 	l.mu.Lock()
 	defer l.mu.Unlock()

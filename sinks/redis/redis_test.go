@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -265,6 +266,30 @@ func TestTLS(t *testing.T) {
 	requireVerdict(t, hold, s.Write(t.Context(), []sinks.Event{event("x")}))
 	s = newSink(t, address, redis.Options{TLS: true})
 	requireVerdict(t, hold, s.Write(t.Context(), []sinks.Event{event("x")}))
+}
+
+// A client certificate that cannot be read any more is said to be so, and the one
+// that was read before remains in use.
+func TestCertificateThatIsSpoilt(t *testing.T) {
+	t.Parallel()
+	ca := testserver.NewAuthority(t, "ca")
+	cert, key := ca.Issue("server")
+	port := testserver.Port(t)
+	plain := testserver.StartRedis(t, "--tls-port", fmt.Sprint(port), "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", ca.File)
+	certFile, keyFile := ca.Issue("client")
+	var said strings.Builder
+	out, err := fapilog.New(t.Context(), fapilog.Config{
+		Sinks:    []string{"rediss://" + testserver.Address(port) + "?soft_start=true&ca_file=" + ca.File + "&cert_file=" + certFile + "&key_file=" + keyFile},
+		Fallback: &said,
+	})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(certFile, []byte("not a certificate"), 0o600))
+	_, err = plain.Do("client", "kill", "type", "normal", "skipme", "yes")
+	require.NoError(t, err)
+	logN(out, 3)
+	require.NoError(t, out.Close())
+	requireAll(t, 3, streamed(t, plain.Address, redis.Options{Stream: redis.DefaultStream}))
+	require.Contains(t, said.String(), "the client certificate that was read before is still in use")
 }
 
 // A record costs the allocation of the answer, which is an ID.
