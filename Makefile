@@ -1,6 +1,7 @@
 # Everything is run with "make test". Nothing has to be installed but Go, make
 # and, for the race detector, a C compiler: the linters are Go tools, pinned in
-# tools/go.mod.
+# tools/go.mod. Tests that need a server which is not there are skipped, and say
+# what to install.
 
 FUZZTIME ?= 5s
 BENCHFLAGS ?=
