@@ -70,7 +70,8 @@ func StartLoki(t testing.TB, conf LokiConfig) *Loki {
 }
 
 // One process with everything, which talks to itself on the loopback interface.
-// Queries do without a scheduler, which would take seconds to be found.
+// Queries do without a scheduler, which would take seconds to be found, and may
+// have large answers.
 const lokiConf = `
 auth_enabled: %[1]t
 analytics:
@@ -82,6 +83,9 @@ server:
   grpc_listen_port: %[3]d
   log_level: warn
   graceful_shutdown_timeout: 1s
+  http_server_write_timeout: 10m
+  grpc_server_max_recv_msg_size: 1073741824
+  grpc_server_max_send_msg_size: 1073741824
 common:
   instance_addr: 127.0.0.1
   path_prefix: %[4]s
@@ -109,6 +113,9 @@ query_range:
 frontend_worker:
   frontend_address: 127.0.0.1:%[3]d
   dns_lookup_duration: 100ms
+  grpc_client_config:
+    max_recv_msg_size: 1073741824
+    max_send_msg_size: 1073741824
 ingester:
   lifecycler:
     min_ready_duration: 0s
