@@ -80,7 +80,8 @@ type Target struct {
 	// makes a sink of an [slog.Handler].
 	Sink sinks.Sink
 
-	// Level is the lowest level that the sink gets. By default it gets all.
+	// Level is the lowest level that the sink gets. By default it gets all, unless
+	// it is a [sinks.DefaultLeveler].
 	Level slog.Leveler
 
 	// Match selects records by their message and attributes: terms separated by

@@ -251,8 +251,13 @@ func (t *target) open(ctx context.Context, cfg Config) {
 	} else if t.Sink == nil {
 		t.fail(errors.New("there is no sink: set Sink"))
 	}
+	var batching sinks.Batching
 	if b, ok := t.Sink.(sinks.Batcher); ok {
-		t.setBatching(b.Batching())
+		batching = b.Batching()
+		t.setBatching(batching)
+	}
+	if l, ok := t.Sink.(sinks.DefaultLeveler); ok && t.Level == nil {
+		t.Level = l.DefaultLevel()
 	}
 	t.setDefaults()
 	t.fail(t.validate())
@@ -265,6 +270,7 @@ func (t *target) open(ctx context.Context, cfg Config) {
 		Batch:        t.Batch,
 		BatchBytes:   int(min(int64(t.BatchBytes), cfg.Buffer/4)), // more would be lost before it is full
 		Linger:       t.Linger,
+		Interval:     batching.Interval,
 		Timeout:      t.Timeout,
 		RetryMaxAge:  t.RetryMaxAge,
 		BlockTimeout: t.BlockTimeout,

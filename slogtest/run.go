@@ -63,7 +63,7 @@ func (s *suite) subject(t *testing.T) *opened {
 func (o *opened) start(t *testing.T) error {
 	o.sink.fanned.Store(true)
 	out, err := fapilog.New(context.Background(), fapilog.Config{
-		Targets:  []fapilog.Target{{Name: "subject", Sink: o.sink, Batch: 100, Linger: time.Millisecond, Timeout: o.limit}},
+		Targets:  []fapilog.Target{{Name: "subject", Sink: o.sink, Level: slog.Level(math.MinInt), Batch: 100, Linger: time.Millisecond, Timeout: o.limit}},
 		Fallback: t.Output(),
 	})
 	o.out = out

@@ -3,6 +3,8 @@ package slogtest
 import (
 	"context"
 	"io"
+	"log/slog"
+	"math"
 
 	"github.com/fapilog/fapilog/sinks"
 )
@@ -50,10 +52,20 @@ func (s through) Batching() sinks.Batching {
 	return sinks.Batching{}
 }
 
+// DefaultLevel passes the question on.
+func (s through) DefaultLevel() slog.Level {
+	if l, ok := s.next.(sinks.DefaultLeveler); ok {
+		return l.DefaultLevel()
+	}
+	return slog.Level(math.MinInt)
+}
+
 var (
 	_ sinks.Sink      = through{}
 	_ sinks.Prober    = through{}
 	_ sinks.GapMarker = through{}
 	_ sinks.Batcher   = through{}
 	_ io.Closer       = through{}
+
+	_ sinks.DefaultLeveler = through{}
 )

@@ -74,7 +74,7 @@ func (j *Journal) wakeDue(now time.Time) (next time.Duration) {
 func (c *Cursor) dueIn(now time.Time) (d time.Duration, any bool) {
 	switch {
 	case c.next > c.j.seq:
-		return 0, c.j.closed
+		return 0, c.hurried()
 	case c.j.closed,
 		c.next <= c.hurry,
 		c.j.space != nil,
@@ -84,6 +84,12 @@ func (c *Cursor) dueIn(now time.Time) (d time.Duration, any bool) {
 	default:
 		return c.linger - now.Sub(c.since), true
 	}
+}
+
+// hurried reports that nobody wants the reader to wait for more than what it has
+// read: nothing more comes, or somebody awaits what it has not settled.
+func (c *Cursor) hurried() bool {
+	return c.j.closed || c.abandoned || c.taken > 0 && c.oldest <= c.hurry
 }
 
 // signal ends the reader's Wait.
@@ -120,6 +126,47 @@ func (c *Cursor) Wait() bool {
 		}
 		<-c.wake
 	}
+}
+
+// WaitFor is Wait for a reader that has not settled what it has read, and gathers
+// more of it, for d at most. It returns true if it should not wait any longer,
+// because the journal was closed, or somebody awaits those records.
+func (c *Cursor) WaitFor(d time.Duration) (hurried bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for over := false; ; {
+		c.j.mu.Lock()
+		now := time.Now()
+		if c.since.IsZero() && c.next <= c.j.seq {
+			c.since = now
+		}
+		due, any := c.dueIn(now)
+		hurried = c.hurried()
+		if over || hurried || any && due <= 0 {
+			c.since = time.Time{}
+			c.idle = false
+			c.j.mu.Unlock()
+			return hurried
+		}
+		c.idle = true
+		wake := any && c.j.asleep // the pacer does not know of this linger
+		c.j.mu.Unlock()
+		if wake {
+			c.j.wakePacer()
+		}
+		select {
+		case <-c.wake:
+		case <-timer.C:
+			over = true
+		}
+	}
+}
+
+// Unread reports whether there is something to read.
+func (c *Cursor) Unread() bool {
+	c.j.mu.Lock()
+	defer c.j.mu.Unlock()
+	return !c.abandoned && c.next <= c.j.seq
 }
 
 // hurryLocked wakes all readers for which a batch is due now, at once.

@@ -114,6 +114,7 @@ func (w *Worker) attempt(p part) (a answer) {
 		a = w.read(w.o.Sink.Write(ctx, p.events), len(p.events), 0)
 		return nil
 	})
+	w.wrote = time.Now()
 	if err != nil { // a panic
 		a = answer{err: err}
 	}

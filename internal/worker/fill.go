@@ -34,33 +34,101 @@ func (w *Worker) fill() {
 		w.mark(w.lost)
 		w.lost = gap{}
 	}
+	w.take(len(w.events))
+}
+
+// take adds what the journal has to the batch, of which read records are there
+// already. It returns whether there was anything.
+func (w *Worker) take(read int) (any bool) {
 	var filtered uint64
-	for read := len(w.events); read < w.o.Batch; {
+	for read < w.o.Batch {
 		var chunk journal.Chunk
 		// If the memory grows, frames that were read before stay where they are.
+		end := len(w.buf)
 		w.buf, chunk = w.cursor.Read(w.buf, w.o.Batch-read, w.o.BatchBytes-len(w.buf), len(w.buf) == 0)
 		if g := chunk.Gap; g.Last != 0 {
 			w.mark(gap{g.Last - g.First + 1, g.First, g.Last})
-			read = max(read, len(w.events))
+			read, any = max(read, len(w.events)), true
 			continue
 		}
 		if chunk.Count == 0 {
 			break
 		}
-		read += chunk.Count
+		read, any = read+chunk.Count, true
+		// What is filtered leaves no hole: a batch that is gathered for long may
+		// read a thousand times what it keeps.
+		hole := false
 		for rest, seq := chunk.Frames, chunk.First; len(rest) > 0; seq++ {
 			var f []byte
 			f, rest = journal.Next(rest)
 			if !w.wants(f) {
 				filtered++
+				hole = true
 				continue
+			}
+			if hole {
+				n := copy(w.buf[end:], f)
+				f = w.buf[end : end+n : end+n]
+				end += n
+			} else {
+				end = len(w.buf) - len(rest)
 			}
 			w.events = append(w.events, sinks.Event(w.batch.Add(f, seq)))
 		}
+		w.buf = w.buf[:end]
 	}
 	w.todo.start(w.events)
 	if filtered > 0 {
 		w.settle(journal.Outcome{Filtered: filtered})
+	}
+	return any
+}
+
+// hurriedInterval is what Flush and the shutdown leave of a sink's interval.
+const hurriedInterval = time.Second
+
+// gather goes on reading until the sink's interval has passed since its last
+// Write, or somebody waits for the batch.
+func (w *Worker) gather() {
+	if w.o.Interval <= 0 || w.wrote.IsZero() || len(w.events) == 0 {
+		return
+	}
+	end := w.wrote.Add(w.o.Interval)
+	for hurried := false; !hurried && time.Until(end) > 0; {
+		if hurried = w.cursor.WaitFor(time.Until(end)); hurried {
+			end = w.wrote.Add(min(w.o.Interval, hurriedInterval))
+			w.pause(time.Until(end))
+		}
+		if !w.take(len(w.events)) && w.cursor.Unread() { // it is full
+			w.pause(time.Until(end))
+			return
+		}
+	}
+}
+
+// pause waits for d. When the worker drains, that is a second since the last
+// Write at most, and leaves time for the batch.
+func (w *Worker) pause(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	end := time.Now().Add(d)
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for draining := w.draining; ; {
+		select {
+		case <-timer.C:
+			return
+		case <-w.ctx.Done():
+			return
+		case <-draining:
+			draining = nil
+			d = min(time.Until(end), time.Until(w.wrote.Add(hurriedInterval)))
+			if !w.deadline.IsZero() {
+				d = min(d, time.Until(w.deadline)/2)
+			}
+			timer.Reset(max(d, 0))
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ type Options struct {
 	Batch        int
 	BatchBytes   int
 	Linger       time.Duration
+	Interval     time.Duration // from a Write to that of the next batch; zero: none
 	Timeout      time.Duration // of one Write or Probe
 	RetryMaxAge  time.Duration // zero: none
 	Overflow     journal.Overflow
@@ -82,9 +83,10 @@ type Worker struct {
 	buf       []byte // the frames of the batch
 	events    []sinks.Event
 	todo      delivery
-	lost      gap  // of batches that were given up, to be marked
-	marks     bool // the sink wants gaps marked
-	straggler bool // a goroutine of the sink may still read the batch
+	lost      gap       // of batches that were given up, to be marked
+	marks     bool      // the sink wants gaps marked
+	straggler bool      // a goroutine of the sink may still read the batch
+	wrote     time.Time // when the last Write has returned
 
 	mu       sync.Mutex
 	status   Status
@@ -193,6 +195,7 @@ func (w *Worker) run() {
 	w.deliver()
 	for w.ctx.Err() == nil && w.cursor.Wait() {
 		w.fill()
+		w.gather()
 		w.deliver()
 		// Where there are more workers than processors, let them take turns
 		// batch by batch: then they share the JSON of the same records, and the
