@@ -22,6 +22,8 @@ var ours = map[string]string{
 	"postgresql": "github.com/fapilog/fapilog/sinks/postgres",
 	"redis":      "github.com/fapilog/fapilog/sinks/redis",
 	"rediss":     "github.com/fapilog/fapilog/sinks/redis",
+	"slack":      "github.com/fapilog/fapilog/sinks/slack",
+	"slack+http": "github.com/fapilog/fapilog/sinks/slack",
 }
 
 // maxScheme keeps a token that stands where a scheme should from being taken

@@ -69,6 +69,9 @@ func wholeRecords() []slog.Record {
 }
 
 func checkWhole(r *run) error {
+	if r.isDigest() {
+		return r.checkHeadlines()
+	}
 	s := r.subject(r.t)
 	want := wholeRecords()
 	if err := errors.Join(s.deliverAll(newBatch(want).events), s.close()); err != nil {
@@ -179,6 +182,9 @@ func checkHostile(r *run) error {
 	arrived, err := s.arrived()
 	if err != nil {
 		return errors.Join(undelivered, err)
+	}
+	if s.Digest {
+		return errors.Join(undelivered, s.checkCrowd(arrived, len(all)))
 	}
 
 	// In order, the records are 2i for neighbour i and 2i+1 for hostile i.

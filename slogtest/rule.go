@@ -54,7 +54,8 @@ type suite struct {
 	retrying time.Duration // what records get whose Write fails again and again
 	linger   time.Duration // what a goroutine gets to end after Close
 	said     *said
-	noProbe  bool // Probe is broken
+	noProbe  bool  // Probe is broken
+	digest   *bool // what Subject.Digest says; nil: no subject was opened yet
 
 	tally
 }

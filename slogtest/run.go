@@ -52,6 +52,7 @@ func (s *suite) subject(t *testing.T) *opened {
 		}
 		t.Fatalf("slogtest: the subject that open returns: %v", err)
 	}
+	s.digest = &subject.Digest
 	o := &opened{Subject: subject, suite: s, sink: &observer{
 		through: through{subject.Sink}, said: s.said, tally: &s.tally, deaf: s.noProbe, failed: make(chan struct{}),
 	}}

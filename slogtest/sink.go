@@ -42,6 +42,13 @@ type Subject struct {
 	// token, the path of a webhook that the sink was opened with.
 	Secrets []string
 
+	// Digest says that the sink makes summaries for people: records of the same
+	// level and message are counted together, and there may be more of them than it
+	// has room for, which it rejects. Records then returns, for each record that
+	// a summary counts, one with this level and message; attributes are not looked
+	// at, and a message may be cut off.
+	Digest bool
+
 	// Idempotent says that a batch which is written again, with the same
 	// records, leaves no duplicates.
 	Idempotent bool

@@ -150,6 +150,11 @@ type Request struct {
 	Header http.Header // in addition to those of the options, which win
 	Body   *Body       // closed; nil: none
 	Keep   int         // how many bytes of the answer's body are wanted
+
+	// Fresh is for what must not be sent twice: it gets a new connection. One that
+	// was used before may turn out to be closed when the request has been written,
+	// and then nobody knows what became of it.
+	Fresh bool
 }
 
 // A Response is an answer.
@@ -178,7 +183,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, c.fail(r.Method, err)
 	}
-	if c.renew {
+	if c.renew || r.Fresh {
 		c.transport.CloseIdleConnections()
 		c.renew = false
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -26,9 +27,10 @@ import (
 type Slack struct {
 	URL string // of the webhook, http://host:port/services/..., whose path is the secret
 
-	t      testing.TB
-	every  time.Duration
-	server *httptest.Server
+	t       testing.TB
+	every   time.Duration
+	address string
+	server  *httptest.Server
 
 	mu       sync.Mutex // guards the following
 	answer   int        // 0: what Slack would say
@@ -66,11 +68,32 @@ const SlackPath = "/services/T00000000/B00000000/secretsecretsecretsecret"
 // all.
 func StartSlack(t testing.TB, every time.Duration) *Slack {
 	t.Helper()
-	s := &Slack{t: t, every: every}
-	s.server = httptest.NewServer(http.HandlerFunc(s.serve))
-	s.URL = s.server.URL + SlackPath
-	t.Cleanup(s.server.Close)
+	s := &Slack{t: t, every: every, address: Address(Port(t))}
+	s.URL = "http://" + s.address + SlackPath
+	s.Restart()
+	t.Cleanup(s.Kill)
 	return s
+}
+
+// Kill closes the server and cuts all connections to it. It is for the goroutine
+// of the test.
+func (s *Slack) Kill() {
+	_ = s.server.Listener.Close() // so that there are no new connections; it is closed again below
+	s.server.CloseClientConnections()
+	s.server.Close()
+}
+
+// Restart starts the server again, at the same address, after it was killed.
+func (s *Slack) Restart() {
+	s.t.Helper()
+	listener, err := net.Listen("tcp", s.address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.server = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	_ = s.server.Listener.Close()
+	s.server.Listener = listener
+	s.server.Start()
 }
 
 // Answer makes the webhook answer with a status and a text, and take nothing,

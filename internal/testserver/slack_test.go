@@ -100,4 +100,11 @@ func TestSlackFails(t *testing.T) {
 	require.Equal(t, "rate_limited", answer)
 	require.Regexp(t, `^3[56]\d\d$`, header.Get("Retry-After"))
 	require.Len(t, s.Messages(), 1)
+	s.Kill()
+	status, _, _ = say(t, s.URL, `{"text":"nobody listens"}`)
+	require.Zero(t, status)
+	s.Restart()
+	status, _, _ = say(t, s.URL, `{"text":"still too early"}`)
+	require.Equal(t, 429, status)
+	require.Len(t, s.Messages(), 1)
 }

@@ -13,6 +13,7 @@ import (
 	_ "github.com/fapilog/fapilog/sinks/loki"
 	_ "github.com/fapilog/fapilog/sinks/postgres"
 	_ "github.com/fapilog/fapilog/sinks/redis"
+	_ "github.com/fapilog/fapilog/sinks/slack"
 	_ "github.com/fapilog/fapilog/sinks/stdio"
 	_ "github.com/fapilog/fapilog/sinks/webhook"
 	_ "github.com/fapilog/fapilog/zstd"
