@@ -111,6 +111,11 @@
 //     Subject.Secrets is in what %v, %+v and %#v print of an error, or of what it
 //     wraps, whichever rule it was returned to.
 //
+// For a subject that is a Digest, "order" and "slog" are skipped, "once" is about
+// how often each message is counted, and that what is not is rejected, "whole" is
+// about levels and the beginnings of messages, and "hostile" about the number of
+// what arrives.
+//
 // # Rules of URIs
 //
 // Each rule is a subtest of [TestURI]. The contract is [registry.Constructor].

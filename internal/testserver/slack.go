@@ -151,11 +151,11 @@ func (s *Slack) take(r *http.Request, body []byte, header http.Header) (status i
 		header.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
 		return http.StatusTooManyRequests, "rate_limited"
 	}
-	var m SlackMessage
-	if json.Unmarshal(body, &m) != nil || !utf8.Valid(body) || !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 		return http.StatusBadRequest, "invalid_payload"
 	}
-	if reason, why := m.refused(); reason != "" {
+	m, reason, why := ParseSlackMessage(body)
+	if reason != "" {
 		s.t.Logf("slack: refused a message: %s: %s", reason, why)
 		return http.StatusBadRequest, reason
 	}
@@ -179,6 +179,19 @@ const (
 	slackElements = 10
 	slackAll      = 13_000
 )
+
+// ParseSlackMessage returns the message in the body of a request, or the error that
+// Slack has for it, and what is wrong with it.
+func ParseSlackMessage(body []byte) (m SlackMessage, reason, why string) {
+	if err := json.Unmarshal(body, &m); err != nil {
+		return m, "invalid_payload", err.Error()
+	}
+	if !utf8.Valid(body) {
+		return m, "invalid_payload", "it is not UTF-8"
+	}
+	reason, why = m.refused()
+	return m, reason, why
+}
 
 // refused returns the error that Slack has for a message, and what is wrong with
 // it, or "".

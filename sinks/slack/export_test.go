@@ -1,6 +1,11 @@
 package slack
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/fapilog/fapilog/sinks"
+)
 
 // Unpaced lets messages follow each other at once.
 func (s *Sink) Unpaced() { s.every = time.Millisecond }
@@ -18,4 +23,12 @@ func Quota(n int) func(at time.Time) bool {
 		q.take(at)
 		return true
 	}
+}
+
+// Body returns the body of the request for a batch, and how many of its records
+// that has no room for.
+func (s *Sink) Body(batch []sinks.Event) (body []byte, leftOut int, err error) {
+	d := newDigest(batch)
+	body, err = json.Marshal(d.message(s.unsent))
+	return body, len(d.leftOut()), err
 }

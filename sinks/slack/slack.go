@@ -130,9 +130,9 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 		err = errors.Join(err, errors.New("a webhook has no user: its secret is the path"))
 	}
 	if err != nil {
-		err = fmt.Errorf("slack: open %s: %w", uri, err)
+		return nil, errors.Join(uri.Check(), fmt.Errorf("slack: open %s: %w", uri, err))
 	}
-	if err := errors.Join(uri.Check(), err); err != nil {
+	if err := uri.Check(); err != nil {
 		return nil, err
 	}
 	s, err := newSink(h, o)
@@ -168,7 +168,9 @@ func checkPerHour(n int) error {
 // services is what stands before the three names of a webhook.
 const services = "/services/"
 
-var errPath = errors.New("the path is not that of a webhook, which ends with /services/ and three names: copy the whole URL of the webhook, with slack instead of https")
+// errPath does not repeat what is in every such path: redaction would take it for
+// a part of the secret.
+var errPath = errors.New("the path is not that of a webhook: copy the whole URL that Slack shows, with slack instead of https")
 
 // checkPath checks the path of a webhook, perhaps behind that of a gateway. The
 // error does not repeat it.
