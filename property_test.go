@@ -22,10 +22,11 @@ import (
 // A chaotic sink answers each Write with a random fault or none, and keeps an
 // account of its own of what it took and refused for good.
 type chaotic struct {
-	t     *testing.T
-	rnd   *rand.Rand
-	calm  bool // no faults at all
-	minor bool // faults that lose nothing
+	t        *testing.T
+	interval time.Duration
+	rnd      *rand.Rand
+	calm     bool // no faults at all
+	minor    bool // faults that lose nothing
 
 	mu       sync.Mutex
 	taken    map[uint64]int // by sequence number
@@ -105,6 +106,8 @@ func (s *chaotic) Write(ctx context.Context, batch []sinks.Event) error {
 	return nil
 }
 
+func (s *chaotic) Batching() sinks.Batching { return sinks.Batching{Interval: s.interval} }
+
 // Under random faults, batch limits, levels, policies and segments of a few
 // records, every number of the account is what the sink itself has counted,
 // and a sink without faults gets everything, once and in order.
@@ -132,6 +135,9 @@ func TestAccountIsExactUnderRandomFaults(t *testing.T) {
 					t: t, rnd: rand.New(rand.NewPCG(seed, uint64(i))),
 					calm: i == 0, minor: i == 1,
 					taken: map[uint64]int{}, rejected: map[uint64]bool{},
+				}
+				if rnd.IntN(3) == 0 {
+					s.interval = time.Duration(1+rnd.IntN(500)) * time.Microsecond
 				}
 				tg := fapilog.Target{
 					Name: fmt.Sprint(i), Sink: s,

@@ -654,3 +654,24 @@ func TestCloseEndsHandshakes(t *testing.T) {
 	require.ErrorContains(t, err, "the sink is closed")
 	require.ErrorContains(t, c.Probe(t.Context()), "the sink is closed")
 }
+
+// A request that must not be sent twice has a connection that nobody has used.
+func TestFreshConnection(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var from []string
+	s := server(t, func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		from = append(from, r.RemoteAddr)
+	})
+	c := client(t, httpsink.Options{URL: s.URL})
+	for _, fresh := range []bool{false, false, true, true, false} {
+		_, err := c.Do(t.Context(), httpsink.Request{Method: http.MethodPost, Body: body(t, c, "x"), Fresh: fresh})
+		require.NoError(t, err)
+	}
+	require.Equal(t, from[0], from[1])
+	require.NotEqual(t, from[1], from[2])
+	require.NotEqual(t, from[2], from[3])
+	require.Equal(t, from[3], from[4])
+}

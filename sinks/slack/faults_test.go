@@ -381,3 +381,37 @@ func TestNoSecretIsPrinted(t *testing.T) {
 		})
 	}
 }
+
+// What was dropped while the server was down is said in the channel.
+func TestDroppedIsSaid(t *testing.T) {
+	t.Parallel()
+	server := testserver.StartSlack(t, 0)
+	s, err := slack.New(server.URL, slack.Options{})
+	require.NoError(t, err)
+	s.Unpaced()
+	out, err := fapilog.New(t.Context(), fapilog.Config{Targets: []fapilog.Target{{Sink: s}}, Buffer: 64 << 10, Fallback: new(locked), ShutdownTimeout: time.Minute})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = out.Close() })
+	server.Kill()
+	const n = 5000
+	log := slog.New(fapilog.Handler(out, nil))
+	for range n {
+		log.Error("failed")
+	}
+	server.Restart()
+	require.NoError(t, out.Close())
+	st := out.Stats().Sinks[0]
+	require.Positive(t, st.Dropped)
+	require.Equal(t, uint64(n), st.Delivered+st.Dropped)
+	said := counts(t, server)
+	require.Equal(t, int(st.Delivered), said["failed"])
+	delete(said, "failed")
+	dropped := 0
+	for message := range said {
+		var some int
+		_, err := fmt.Sscanf(message, "%d record", &some)
+		require.NoError(t, err, message)
+		dropped += some
+	}
+	require.Equal(t, int(st.Dropped), dropped)
+}
