@@ -415,3 +415,21 @@ func TestDroppedIsSaid(t *testing.T) {
 	}
 	require.Equal(t, int(st.Dropped), dropped)
 }
+
+// A program that logs errors all the time stays within Slack's limit by itself:
+// the stand-in never has to refuse.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	server := testserver.StartSlack(t, time.Second)
+	s := open(t, uri(server.URL)+"?every=1s&linger=1ms")
+	ticks := time.NewTicker(20 * time.Millisecond)
+	defer ticks.Stop()
+	for len(server.Messages()) < 3 {
+		<-ticks.C
+		s.fail("again and again", 3)
+	}
+	require.NoError(t, s.Close())
+	require.Zero(t, s.Stats().Sinks[0].Retries)
+	require.Equal(t, map[string]int{"again and again": s.n}, counts(t, server))
+	s.requireAccount(t, s.n, 0)
+}
