@@ -5,7 +5,7 @@
 
 # A number of runs: Go before 1.27 may take the end of a time for a failure
 # (go.dev/issue/75804).
-FUZZTIME ?= 20000x
+FUZZTIME ?= 10000x
 BENCHFLAGS ?=
 
 # Every module of the repository, but for that which Loki is built in, as it is;
@@ -87,7 +87,7 @@ bench-once: ## run every benchmark once
 	go test -run '^$$' -bench . -benchtime 1x $(packages)
 	cd benchmarks && go run . -quick
 
-fuzz: ## run every fuzz test for FUZZTIME (20000x: that often; or a time)
+fuzz: ## run every fuzz test for FUZZTIME (10000x: that often; or a time)
 	$(step)
 	@.ci/fuzz $(FUZZTIME) $(code)
 
