@@ -51,6 +51,7 @@ type subject struct {
 	flush     func() error  // after a round: deliver everything
 	delivered func() uint64 // records delivered so far, to each destination
 	close     func() error
+	remote    bool // the destination is a child of this process, whose CPU time is measured, too
 }
 
 // inline is a contender whose call does all the work.

@@ -88,6 +88,7 @@ func printGoals(p plan, r results) {
 		t.row("webhook: records a second", fmt.Sprintf(">= %d", goal), fmt.Sprintf("%.0f", best), fmt.Sprintf("%.0f", perSecond(s.median(totalOf))),
 			verdict(p, best >= goal))
 	}
+	printNetworkGoals(p, t, r.network)
 	t.print()
 }
 

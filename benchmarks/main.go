@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -25,6 +26,7 @@ type plan struct {
 
 	rotateRounds, rotateBurst   int // table 5
 	webhookRounds, webhookBurst int // table 6
+	networkRounds, networkBurst int // table 7
 
 	dir         string // where tables 2 and 5 put their files
 	fullReading bool   // whether the figures mean anything
@@ -37,6 +39,7 @@ var full = plan{
 	memory:       10_000_000,
 	rotateRounds: 20, rotateBurst: 40_000,
 	webhookRounds: 20, webhookBurst: 200_000,
+	networkRounds: 15, networkBurst: 100_000,
 	fullReading: true,
 }
 
@@ -48,6 +51,7 @@ var quick = plan{
 	memory:       20_000,
 	rotateRounds: 1, rotateBurst: 10_000, // more than a file
 	webhookRounds: 1, webhookBurst: 10_000,
+	networkRounds: 1, networkBurst: 10_000,
 }
 
 func main() {
@@ -56,7 +60,8 @@ func main() {
 		records = flag.Int("records", 0, "records of a memory run (default 10 million)")
 		rounds  = flag.Int("rounds", 0, "rounds of each contender in each scenario (default 15 to 60, by table)")
 		dir     = flag.String("dir", os.TempDir(), "directory for the files of tables 2 and 5")
-		tables  = flag.String("tables", "1,2,3,4,5,6", "the tables to measure")
+		tables  = flag.String("tables", "1,2,3,4,5,6,7", "the tables to measure")
+		profile = flag.String("cpuprofile", "", "file for a CPU profile, in which samples have the label contender")
 		child   = flag.String("memory-child", "", "used by the program itself: run one memory measurement and exit")
 	)
 	flag.Parse()
@@ -73,7 +78,7 @@ func main() {
 		p.memory = *records
 	}
 	if *rounds > 0 {
-		p.rounds, p.fileRounds, p.hangRounds, p.rotateRounds, p.webhookRounds = *rounds, *rounds, *rounds, *rounds, *rounds
+		p.rounds, p.fileRounds, p.hangRounds, p.rotateRounds, p.webhookRounds, p.networkRounds = *rounds, *rounds, *rounds, *rounds, *rounds, *rounds
 	}
 	p.dir = *dir
 
@@ -85,6 +90,13 @@ func main() {
 		"4": func() (err error) { r.memory, err = measureMemory(p); return err },
 		"5": func() (err error) { r.rotating, err = measureRotating(p); return err },
 		"6": func() (err error) { r.webhooks, err = measureWebhook(p); return err },
+		"7": func() (err error) { r.network, err = measureNetwork(p); return err },
+	}
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		exitOn(err)
+		exitOn(pprof.StartCPUProfile(f))
+		defer pprof.StopCPUProfile()
 	}
 	start := time.Now()
 	printHeader(p)
@@ -110,6 +122,7 @@ type results struct {
 	memory   []memoryRun
 	rotating rotatingResults
 	webhooks map[string]series
+	network  networkResults
 }
 
 func exitOn(err error) {
@@ -150,4 +163,7 @@ var measured = map[string]bool{
 	"go.opentelemetry.io/contrib/bridges/otelslog": true,
 	"gopkg.in/natefinch/lumberjack.v2":             true,
 	"github.com/DeRuina/timberjack":                true,
+	"github.com/jackc/pgx/v5":                      true,
+	"github.com/redis/go-redis/v9":                 true,
+	"github.com/grafana/loki-client-go":            true,
 }

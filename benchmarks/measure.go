@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +19,7 @@ type sample struct {
 	total  float64 // wall nanoseconds per record until all are delivered
 	cpu    float64 // CPU nanoseconds of the whole process per record, delivery included
 	allocs float64 // allocations of the whole process per call, delivery included unless onlyCalls
+	server float64 // CPU nanoseconds of the children of this process per record, where there are any
 }
 
 // A series is the samples of one contender in one scenario.
@@ -26,9 +29,19 @@ func callOf(s sample) float64   { return s.call }
 func totalOf(s sample) float64  { return s.total }
 func cpuOf(s sample) float64    { return s.cpu }
 func allocsOf(s sample) float64 { return s.allocs }
+func serverOf(s sample) float64 { return s.server }
 
 func (s series) min(of func(sample) float64) float64    { return slices.Min(s.values(of)) }
 func (s series) median(of func(sample) float64) float64 { return median(s.values(of)) }
+
+// mean is for what is counted too coarsely for a single round.
+func (s series) mean(of func(sample) float64) float64 {
+	sum := 0.0
+	for _, v := range s.values(of) {
+		sum += v
+	}
+	return sum / float64(len(s))
+}
 
 func (s series) values(of func(sample) float64) []float64 {
 	vs := make([]float64, len(s))
@@ -59,7 +72,7 @@ type entrant struct {
 func race(cs []contender, w io.Writer, sc scenario, procs, rounds int, calls func(*entrant) int) (map[string]series, error) {
 	var es []*entrant
 	for _, c := range cs {
-		s, err := c.open(w)
+		s, err := c.profiled(w)
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", c.name, err)
 		}
@@ -82,7 +95,9 @@ func race(cs []contender, w io.Writer, sc scenario, procs, rounds int, calls fun
 	for range rounds {
 		order.Shuffle(len(turns), func(i, j int) { turns[i], turns[j] = turns[j], turns[i] })
 		for _, e := range turns {
-			s, err := e.round(sc, procs)
+			var s sample
+			var err error
+			pprof.Do(context.Background(), e.label(), func(context.Context) { s, err = e.round(sc, procs) })
 			if err != nil {
 				return nil, err
 			}
@@ -107,6 +122,15 @@ func race(cs []contender, w io.Writer, sc scenario, procs, rounds int, calls fun
 	return all, nil
 }
 
+// profiled opens a contender. In a profile, its goroutines and rounds have the
+// label contender.
+func (c contender) profiled(w io.Writer) (s *subject, err error) {
+	pprof.Do(context.Background(), c.label(), func(context.Context) { s, err = c.open(w) })
+	return s, err
+}
+
+func (c contender) label() pprof.LabelSet { return pprof.Labels("contender", c.name) }
+
 // round measures one round. It begins with a collection, so that nobody pays
 // for somebody else's garbage.
 func (e *entrant) round(sc scenario, procs int) (sample, error) {
@@ -118,7 +142,7 @@ func (e *entrant) round(sc scenario, procs int) (sample, error) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	cpu := settledCPU()
+	cpu, server := settledCPU(), e.serverCPU()
 	start := time.Now()
 	wall, n := run(sc, e.logger, e.calls, procs)
 	if e.onlyCalls {
@@ -130,7 +154,7 @@ func (e *entrant) round(sc scenario, procs int) (sample, error) {
 		}
 	}
 	total := time.Since(start)
-	cpu = settledCPU() - cpu
+	cpu, server = settledCPU()-cpu, e.serverCPU()-server
 	if !e.onlyCalls {
 		runtime.ReadMemStats(&after)
 	}
@@ -140,7 +164,16 @@ func (e *entrant) round(sc scenario, procs int) (sample, error) {
 		total:  float64(total) / float64(n),
 		cpu:    float64(cpu) / float64(n),
 		allocs: float64(after.Mallocs-before.Mallocs) / float64(n),
+		server: float64(server) / float64(n),
 	}, nil
+}
+
+// serverCPU returns the CPU time of the server, if the entrant has one.
+func (e *entrant) serverCPU() time.Duration {
+	if !e.remote {
+		return 0
+	}
+	return childrenCPU()
 }
 
 // run makes n calls, spread over procs goroutines, and returns how long they

@@ -189,21 +189,6 @@ func (r *receiver) look(c contender, sc scenario, n int) error {
 	return nil
 }
 
-// webhookScenario is the scenario of five attributes, and that of those who do
-// not log at all.
-func webhookScenario() scenario {
-	sc := scenarios[0]
-	viaSlog := sc.run
-	sc.run = func(l *slog.Logger, n int) {
-		if c, ok := l.Handler().(*bareClient); ok {
-			c.post(n)
-			return
-		}
-		viaSlog(l, n)
-	}
-	return sc
-}
-
 // measureWebhook is table 6: posting to a server of this process.
 func measureWebhook(p plan) (map[string]series, error) {
 	all, requests, size, err := raceWebhooks(p)
@@ -227,7 +212,7 @@ func raceWebhooks(p plan) (all map[string]series, requests, size int, err error)
 	r := new(receiver)
 	server := httptest.NewServer(r)
 	defer server.Close()
-	sc := webhookScenario()
+	sc := orPost(scenarios[0])
 	if err := r.look(webhookContenders(server.URL, nil)[0], sc, p.webhookBurst); err != nil {
 		return nil, 0, 0, err
 	}

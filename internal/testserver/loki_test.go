@@ -46,6 +46,11 @@ func TestLokiKeepsWhatItGets(t *testing.T) {
 		require.Equal(t, t.Name(), got[0].Labels["from"])
 		require.Equal(t, map[string]string{"id": "7"}, got[0].Metadata)
 		require.Equal(t, "late", got[1].Line)
+		for want, since := range map[int]time.Time{1: at.AddDate(0, 6, 0), 2: at} {
+			n, err := l.Count("a", `{from=~".+"}`, time.Since(since)+time.Hour)
+			require.NoError(t, err)
+			require.Equal(t, want, n)
+		}
 		l.Kill()
 		_, err = l.Query("a", `{from=~".+"}`, at, at.AddDate(1, 0, 0))
 		require.Error(t, err)
@@ -54,6 +59,11 @@ func TestLokiKeepsWhatItGets(t *testing.T) {
 	got, err := l.Query("b", `{from=~".+"}`, at, at.AddDate(1, 0, 0))
 	require.NoError(t, err)
 	require.Empty(t, got)
+	n, err := l.Count("b", `{from=~".+"}`, time.Since(at)+time.Hour)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	_, err = l.Count("a", `{`, time.Hour)
+	require.ErrorContains(t, err, "400")
 	_, err = l.Query("a", `{`, at, at.AddDate(1, 0, 0))
 	require.ErrorContains(t, err, "400")
 }
