@@ -329,7 +329,7 @@ func TestMisconfiguration(t *testing.T) {
 		{p.URIAt(testserver.Address(testserver.Port(t)), user, ""), "connection refused", true},
 		{p.URIAt(gone.Address, user, ""), "postgres: probe postgres://" + gone.Address + ": ", true},
 		{strings.Replace(uri, p.Password, "wrong-password", 1), "check user and password", true},
-		{strings.Replace(uri, "/"+p.Database, "/no_such_database", 1), "create the database, or correct the path of the URI", true},
+		{strings.Replace(uri, p.Address+"/"+p.Database, p.Address+"/no_such_database", 1), "create the database, or correct the path of the URI", true},
 		{p.URI(user, "create=false"), `there is no table "logs": create it, or set create=true`, true},
 		{p.URI(user, "create=false&schema=A%20b&table=C%22d"), `there is no table "A b"."C""d"`, true},
 		{p.URI(user, "schema=new"), `create the table "new"."logs": ERROR: permission denied for database`, true},
