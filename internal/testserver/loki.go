@@ -184,6 +184,47 @@ func (l *Loki) get(target, tenant string) (*http.Response, error) {
 	return (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
 }
 
+// Count returns how many entries Loki has of a stream, such as {app="shop"}, whose
+// times are within the given time before now. tenant may be "".
+func (l *Loki) Count(tenant, stream string, within time.Duration) (int, error) {
+	values := url.Values{"query": {fmt.Sprintf("sum(count_over_time(%s[%dms]))", stream, within.Milliseconds())}}
+	resp, err := l.get("/loki/api/v1/query?"+values.Encode(), tenant)
+	if err != nil {
+		return 0, err
+	}
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Value []any // time, number
+			}
+		}
+	}
+	if err := decodeLoki(resp, &answer); err != nil {
+		return 0, err
+	}
+	switch result := answer.Data.Result; {
+	case len(result) == 0:
+		return 0, nil // of nothing, there is no sum
+	case len(result) > 1 || len(result[0].Value) != 2:
+		return 0, errors.New("query: the answer is not one number")
+	default:
+		return strconv.Atoi(fmt.Sprint(result[0].Value[1]))
+	}
+}
+
+// decodeLoki reads the answer to a query.
+func decodeLoki(resp *http.Response, into any) error {
+	text, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil {
+		return fmt.Errorf("query: read answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("query: %s: %.500s", resp.Status, text)
+	}
+	return json.Unmarshal(text, into)
+}
+
 // A LokiEntry is one entry that a query has found.
 type LokiEntry struct {
 	Labels   map[string]string
@@ -238,47 +279,6 @@ func (l *Loki) Query(tenant, query string, from, to time.Time) ([]LokiEntry, err
 	}
 	slices.SortStableFunc(entries, func(a, b LokiEntry) int { return a.Time.Compare(b.Time) })
 	return entries, nil
-}
-
-// Count returns how many entries Loki has of a stream, such as {app="shop"}, whose
-// times are within the given time before now. tenant may be "".
-func (l *Loki) Count(tenant, stream string, within time.Duration) (int, error) {
-	values := url.Values{"query": {fmt.Sprintf("sum(count_over_time(%s[%dms]))", stream, within.Milliseconds())}}
-	resp, err := l.get("/loki/api/v1/query?"+values.Encode(), tenant)
-	if err != nil {
-		return 0, err
-	}
-	var answer struct {
-		Data struct {
-			Result []struct {
-				Value []any // time, number
-			}
-		}
-	}
-	if err := decodeLoki(resp, &answer); err != nil {
-		return 0, err
-	}
-	switch result := answer.Data.Result; {
-	case len(result) == 0:
-		return 0, nil // of nothing, there is no sum
-	case len(result) > 1 || len(result[0].Value) != 2:
-		return 0, errors.New("query: the answer is not one number")
-	default:
-		return strconv.Atoi(fmt.Sprint(result[0].Value[1]))
-	}
-}
-
-// decodeLoki reads the answer to a query.
-func decodeLoki(resp *http.Response, into any) error {
-	text, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	if err != nil {
-		return fmt.Errorf("query: read answer: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("query: %s: %.500s", resp.Status, text)
-	}
-	return json.Unmarshal(text, into)
 }
 
 // findLoki returns the path of Loki's program, or skips the test.
