@@ -59,9 +59,9 @@ vuln-if-reachable:
 		*) echo "$$out"; exit 1 ;; \
 	esac; fi
 
-servers: ## build the servers for the tests that no package has: Loki (once, a quarter of an hour)
+servers: ## get the servers for the tests that Debian does not have (once; Loki is built, for a quarter of an hour)
 	$(step)
-	go test -timeout 1h -run TestLoki ./internal/testserver
+	go test -timeout 1h -run 'TestLoki|TestElasticsearch' ./internal/testserver
 
 unit: ## run the tests and examples
 	$(step)

@@ -25,10 +25,6 @@ const LokiVersion = "v3.7.8"
 // Loki to use instead. It has to take old entries.
 const lokiVariable = "FAPILOG_TEST_LOKI"
 
-// lokiBuildTime is how much time a test must have left for Loki to be built in
-// it: it takes 13 minutes on one processor.
-const lokiBuildTime = 25 * time.Minute
-
 // A LokiConfig says in what a Loki differs from one that is configured as it
 // comes.
 type LokiConfig struct {
@@ -55,7 +51,7 @@ func StartLoki(t testing.TB, conf LokiConfig) *Loki {
 	if address := os.Getenv(lokiVariable); address != "" && conf == (LokiConfig{}) {
 		return &Loki{t: t, Address: address}
 	}
-	program := findLoki(t)
+	program := lokiProgram.find(t)
 	dir := Dir(t)
 	port, grpc := Port(t), Port(t)
 	file := filepath.Join(dir, "loki.yaml")
@@ -281,41 +277,13 @@ func (l *Loki) Query(tenant, query string, from, to time.Time) ([]LokiEntry, err
 	return entries, nil
 }
 
-// findLoki returns the path of Loki's program, or skips the test.
-func findLoki(t testing.TB) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(cache, "fapilog-test", "loki-"+LokiVersion, "loki")
-	if _, err := os.Stat(program); err == nil {
-		return program
-	}
-	if limited, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
-		if deadline, has := limited.Deadline(); !has || time.Until(deadline) >= lokiBuildTime {
-			if err := buildLoki(program); err != nil {
-				t.Fatal(err)
-			}
-			return program
-		}
-	}
-	return Find(t, program, "go test -timeout 1h -run TestLoki ./internal/testserver builds it (13 minutes of one processor)")
+// lokiProgram is Loki's program, which is built.
+var lokiProgram = download{
+	dir: "loki-" + LokiVersion, file: "loki", takes: 25 * time.Minute, make: buildLoki,
+	install: "go test -timeout 1h -run TestLoki ./internal/testserver builds it (13 minutes of one processor)",
 }
 
-// buildLoki builds Loki. Another process may be doing the same.
 func buildLoki(program string) error {
-	if err := os.MkdirAll(filepath.Dir(program), 0o700); err != nil {
-		return err
-	}
-	release, err := lock(program + ".lock")
-	if err != nil {
-		return err
-	}
-	defer release()
-	if _, err := os.Stat(program); err == nil {
-		return nil
-	}
 	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/fapilog/fapilog").Output()
 	if err != nil {
 		return fmt.Errorf("find the module: %w", err)
@@ -327,47 +295,4 @@ func buildLoki(program string) error {
 		return fmt.Errorf("build Loki: %w: %s", err, out)
 	}
 	return os.Rename(program+".new", program)
-}
-
-// Locks are directories, which one process alone can create. Their owners touch
-// them, so that those of processes that were killed are known.
-const (
-	touchEvery = time.Second
-	staleAfter = 30 * time.Second
-)
-
-// lock waits until no other process has a lock, and takes it.
-func lock(dir string) (release func(), err error) {
-	for {
-		err := os.Mkdir(dir, 0o700)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, os.ErrExist) {
-			return nil, err
-		}
-		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
-			_ = os.Remove(dir)
-			continue
-		}
-		time.Sleep(touchEvery)
-	}
-	end, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-time.After(touchEvery):
-				now := time.Now()
-				_ = os.Chtimes(dir, now, now)
-			case <-end:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(end)
-		<-ended
-		_ = os.Remove(dir)
-	}, nil
 }

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	readyWithin = 30 * time.Second // until a server takes connections
+	readyWithin = 2 * time.Minute  // until a server takes connections
 	stopWithin  = 10 * time.Second // from asking a server to end to killing it
 	poll        = 5 * time.Millisecond
 )
