@@ -9,6 +9,9 @@ import (
 	"unicode/utf8"
 )
 
+// AppendString appends s as a JSON string, escaped as slog does it.
+func AppendString(dst []byte, s string) []byte { return appendString(dst, s) }
+
 // appendString appends s as a JSON string, escaped as slog does it.
 func appendString(dst []byte, s string) []byte {
 	n := safePrefix(s)

@@ -223,7 +223,7 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	maps.Copy(header, c.header)
 	switch {
 	case token != "":
-		header.Set("Authorization", "Bearer "+token)
+		header.Set("Authorization", c.token.scheme+" "+token)
 	case c.basic != "":
 		header.Set("Authorization", c.basic)
 	}
@@ -427,8 +427,8 @@ func (c *Client) redact(s string) string {
 	for _, u := range c.secrets {
 		s = u.Redact(s)
 	}
-	if c.token.token != "" {
-		if u, err := registry.Parse(secret(c.token.token)); err == nil {
+	for _, part := range append([]string{c.token.token}, c.token.parts...) {
+		if u, err := registry.Parse(secret(part)); err == nil && part != "" {
 			s = u.Redact(s)
 		}
 	}

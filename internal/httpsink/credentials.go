@@ -1,6 +1,7 @@
 package httpsink
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -8,10 +9,42 @@ import (
 	"github.com/fapilog/fapilog/internal/secretfile"
 )
 
-// A bearer token, as it is or in a file.
+// A bearer token or an API key, as it is or in a file.
 type bearer struct {
-	file  secretfile.Watched // Path "": the token does not change
-	token string
+	scheme string                                            // of Authorization
+	param  string                                            // the name of the parameter for the file
+	shape  func(given string) (token string, parts []string) // nil: it is sent as it was given
+	file   secretfile.Watched                                // Path "": the token does not change
+	token  string
+	parts  []string // of the token, that must not be shown either
+}
+
+// keyShape returns an API key as it is sent, and its parts. It is given to people
+// in two forms: id:key, and the base64 of that.
+func keyShape(given string) (key string, parts []string) {
+	plain := given
+	if strings.Contains(given, ":") {
+		given = base64.StdEncoding.EncodeToString([]byte(plain))
+	} else if decoded, err := base64.StdEncoding.DecodeString(given); err == nil {
+		plain = string(decoded)
+	}
+	if _, secret, found := strings.Cut(plain, ":"); found && secret != "" {
+		parts = []string{secret}
+	}
+	return given, parts
+}
+
+// set checks a token and takes it.
+func (b *bearer) set(token string) error {
+	// Editors on Windows begin files with the mark.
+	token = strings.TrimSpace(strings.TrimPrefix(token, "\ufeff"))
+	err := checkToken(token)
+	b.parts = nil
+	if b.shape != nil {
+		token, b.parts = b.shape(token)
+	}
+	b.token = token
+	return err
 }
 
 // maxToken is more than servers allow for all headers, in bytes. It is less
@@ -25,20 +58,18 @@ func (b *bearer) current() (string, error) {
 	}
 	changed, err := b.file.Changed()
 	if err != nil {
-		return "", fmt.Errorf("read token_file: %w", err)
+		return "", fmt.Errorf("read %s: %w", b.param, err)
 	}
 	if !changed {
 		return b.token, nil
 	}
 	text, err := secretfile.Read(b.file.Path)
 	if err == nil {
-		// Editors on Windows begin files with the mark.
-		b.token = strings.TrimSpace(strings.TrimPrefix(string(text), "\ufeff"))
-		err = checkToken(b.token)
+		err = b.set(string(text))
 	}
 	if err != nil {
 		b.file.Forget()
-		return "", fmt.Errorf("read token_file: %w", err)
+		return "", fmt.Errorf("read %s: %w", b.param, err)
 	}
 	return b.token, nil
 }

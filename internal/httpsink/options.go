@@ -38,6 +38,12 @@ type Options struct {
 	TokenFile string // read again when it has changed
 	TokenEnv  string // read by New
 
+	// An API key of Elasticsearch, as id:key or as the base64 of that, is in the
+	// place of a bearer token. It is the scheme ApiKey of Authorization.
+	APIKey     string
+	APIKeyFile string // read again when it has changed
+	APIKeyEnv  string // read by New
+
 	Header http.Header // sent with each request
 
 	Proxy string // ProxyEnv (default), ProxyNone, or a URL: http, https, socks5 or socks5h
@@ -232,7 +238,10 @@ func isHeaderValue(s string) bool {
 // credentials returns how many kinds of credentials there are.
 func (o *Options) credentials() int {
 	n := 0
-	for _, there := range []bool{o.Username != "" || o.Password != "", o.Token != "", o.TokenFile != "", o.TokenEnv != "", o.hasAuthorization()} {
+	for _, there := range []bool{
+		o.Username != "" || o.Password != "", o.Token != "", o.TokenFile != "", o.TokenEnv != "",
+		o.APIKey != "", o.APIKeyFile != "", o.APIKeyEnv != "", o.hasAuthorization(),
+	} {
 		if there {
 			n++
 		}
@@ -251,6 +260,12 @@ func (o *Options) hasAuthorization() bool {
 
 func (o *Options) lastCredential() string {
 	switch {
+	case o.APIKeyEnv != "":
+		return "api_key_env"
+	case o.APIKeyFile != "":
+		return "api_key_file"
+	case o.APIKey != "":
+		return "api_key"
 	case o.TokenEnv != "":
 		return "token_env"
 	case o.TokenFile != "":
@@ -263,24 +278,35 @@ func (o *Options) lastCredential() string {
 }
 
 func (o *Options) loadToken(t *bearer) error {
+	if o.APIKey != "" || o.APIKeyFile != "" || o.APIKeyEnv != "" {
+		t.scheme, t.shape = "ApiKey", keyShape
+		return t.load("api_key", o.APIKey, o.APIKeyFile, o.APIKeyEnv)
+	}
+	t.scheme = "Bearer"
+	return t.load("token", o.Token, o.TokenFile, o.TokenEnv)
+}
+
+// load reads the one of three that is there. name is the parameter's for the
+// first of them.
+func (b *bearer) load(name, token, file, env string) error {
+	b.param = name + "_file"
 	switch {
-	case o.TokenFile != "":
-		t.file.Path = o.TokenFile
-		if _, err := t.current(); err != nil {
-			return &optionError{"token_file", strings.TrimPrefix(err.Error(), "read token_file: ")}
+	case file != "":
+		b.file.Path = file
+		if _, err := b.current(); err != nil {
+			return &optionError{b.param, strings.TrimPrefix(err.Error(), "read "+b.param+": ")}
 		}
-	case o.TokenEnv != "":
-		t.token = strings.TrimSpace(os.Getenv(o.TokenEnv))
-		if t.token == "" {
-			return &optionError{"token_env", "the environment variable that it names is not set"}
+	case env != "":
+		token = os.Getenv(env)
+		if strings.TrimSpace(token) == "" {
+			return &optionError{name + "_env", "the environment variable that it names is not set"}
 		}
-		if err := checkToken(t.token); err != nil {
-			return &optionError{"token_env", err.Error()}
+		if err := b.set(token); err != nil {
+			return &optionError{name + "_env", err.Error()}
 		}
-	case o.Token != "":
-		t.token = o.Token
-		if err := checkToken(t.token); err != nil {
-			return &optionError{"token", err.Error()}
+	case token != "":
+		if err := b.set(token); err != nil {
+			return &optionError{name, err.Error()}
 		}
 	}
 	return nil

@@ -154,6 +154,12 @@ func (r *Response) Quote() string {
 // wasTag stands for a tag. It is not printable.
 const wasTag = "\x00"
 
+// Show returns the beginning of a piece of the answer, in one line and without
+// secrets.
+func (r *Response) Show(piece string) string {
+	return shorten(oneLine(r.client.redact(piece)), maxQuote)
+}
+
 // withoutHeadings leaves out of a page what titles and headings say more than
 // once, which on those of servers is the status.
 func (r *Response) withoutHeadings(page string) string {
