@@ -11,19 +11,23 @@ import (
 // ours are the schemes of fapilog's own sinks and the packages that register
 // them, so that a missing import can be named.
 var ours = map[string]string{
-	"stdout":     "github.com/fapilog/fapilog/sinks/stdio",
-	"stderr":     "github.com/fapilog/fapilog/sinks/stdio",
-	"file":       "github.com/fapilog/fapilog/sinks/file",
-	"http":       "github.com/fapilog/fapilog/sinks/webhook",
-	"https":      "github.com/fapilog/fapilog/sinks/webhook",
-	"loki":       "github.com/fapilog/fapilog/sinks/loki",
-	"loki+https": "github.com/fapilog/fapilog/sinks/loki",
-	"postgres":   "github.com/fapilog/fapilog/sinks/postgres",
-	"postgresql": "github.com/fapilog/fapilog/sinks/postgres",
-	"redis":      "github.com/fapilog/fapilog/sinks/redis",
-	"rediss":     "github.com/fapilog/fapilog/sinks/redis",
-	"slack":      "github.com/fapilog/fapilog/sinks/slack",
-	"slack+http": "github.com/fapilog/fapilog/sinks/slack",
+	"stdout":              "github.com/fapilog/fapilog/sinks/stdio",
+	"stderr":              "github.com/fapilog/fapilog/sinks/stdio",
+	"file":                "github.com/fapilog/fapilog/sinks/file",
+	"http":                "github.com/fapilog/fapilog/sinks/webhook",
+	"https":               "github.com/fapilog/fapilog/sinks/webhook",
+	"loki":                "github.com/fapilog/fapilog/sinks/loki",
+	"loki+https":          "github.com/fapilog/fapilog/sinks/loki",
+	"postgres":            "github.com/fapilog/fapilog/sinks/postgres",
+	"postgresql":          "github.com/fapilog/fapilog/sinks/postgres",
+	"elasticsearch":       "github.com/fapilog/fapilog/sinks/elasticsearch",
+	"elasticsearch+https": "github.com/fapilog/fapilog/sinks/elasticsearch",
+	"opensearch":          "github.com/fapilog/fapilog/sinks/elasticsearch",
+	"opensearch+https":    "github.com/fapilog/fapilog/sinks/elasticsearch",
+	"redis":               "github.com/fapilog/fapilog/sinks/redis",
+	"rediss":              "github.com/fapilog/fapilog/sinks/redis",
+	"slack":               "github.com/fapilog/fapilog/sinks/slack",
+	"slack+http":          "github.com/fapilog/fapilog/sinks/slack",
 }
 
 // maxScheme keeps a token that stands where a scheme should from being taken

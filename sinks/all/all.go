@@ -9,6 +9,7 @@
 package all
 
 import (
+	_ "github.com/fapilog/fapilog/sinks/elasticsearch"
 	_ "github.com/fapilog/fapilog/sinks/file"
 	_ "github.com/fapilog/fapilog/sinks/loki"
 	_ "github.com/fapilog/fapilog/sinks/postgres"
