@@ -168,15 +168,19 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 	if uri.Has("data_stream") && o.DataStream == "" {
 		uri.Reject("data_stream", "it is empty")
 	}
-	var errs []error
+	var path error // which is no parameter
 	for _, p := range o.load(new(Sink)) {
-		if p.name == "index" { // which is no parameter
-			errs = append(errs, fmt.Errorf("elasticsearch: open %s: the path is not the name of an index: %s", uri, p.reason))
+		if p.name == "index" {
+			path = fmt.Errorf("elasticsearch: open %s: the path is not the name of an index: %s", uri, p.reason)
 		} else {
 			uri.Reject(p.name, p.reason)
 		}
 	}
-	if err := errors.Join(append(errs, uri.Check())...); err != nil {
+	err := uri.Check()
+	if path != nil {
+		err = errors.Join(path, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s, err := newSink(h, o)
