@@ -1,0 +1,206 @@
+package elasticsearch_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/testserver"
+	"github.com/fapilog/fapilog/internal/verdict"
+	"github.com/fapilog/fapilog/sinks/elasticsearch"
+	"github.com/fapilog/fapilog/slogtest"
+)
+
+func TestMisconfigured(t *testing.T) {
+	t.Parallel()
+	for uri, want := range map[string]string{
+		"elasticsearch://h/Logs":                            "the path is not the name of an index: a name is in lower case",
+		"elasticsearch://h/_logs":                           "does not begin with",
+		"elasticsearch://h/a/b":                             "a name has none of",
+		"elasticsearch://h/a%20b":                           "a name has none of",
+		"elasticsearch://h/..":                              "not . or ..",
+		"elasticsearch://h/" + strings.Repeat("x", 256):     "at most 255 bytes",
+		"elasticsearch://h/logs-{yyyy":                      "a { without a }",
+		"elasticsearch://h/logs-yyyy}":                      "a } without a {",
+		"elasticsearch://h/logs-{}":                         "there is no date in the braces",
+		"elasticsearch://h/logs-{.}":                        "there is no date in the braces",
+		"elasticsearch://h/logs-{YYYY}":                     "write for example {yyyy.MM.dd}",
+		"elasticsearch://h/logs?data_stream=logs":           "parameter data_stream: there is an index as well",
+		"elasticsearch://h?data_stream=logs-{yyyy}":         "parameter data_stream: there is a date in it",
+		"elasticsearch://h?data_stream=-":                   "parameter data_stream: a name does not begin with",
+		"elasticsearch://h?data_stream=":                    "parameter data_stream: it is empty",
+		"elasticsearch://h?api_key_file=":                   "parameter api_key_file: it is empty",
+		"elasticsearch://u:p@h?api_key_env=HOME":            "parameter api_key_env: there are other credentials",
+		"elasticsearch://h?api_key_env=NO_SUCH_VARIABLE":    "parameter api_key_env: the environment variable that it names is not set",
+		"opensearch+https://h?compress=zstd":                "parameter compress: not one of none, gzip",
+		"opensearch+https://h/Logs?compress=zstd":           "parameter compress: not one of none, gzip",
+		"elasticsearch://h/x{HH}y{dd}?headers=Connection=x": "parameter headers: Connection cannot be chosen",
+	} {
+		_, err := openURI(t, uri)
+		require.ErrorContains(t, err, want, uri)
+	}
+	_, err := elasticsearch.New("http://h/prefix?x", elasticsearch.Options{Index: "A", DataStream: "B"})
+	require.EqualError(t, err, "elasticsearch: open: data_stream: there is an index as well, as the path of a URI: leave one of them out\n"+
+		"elasticsearch: open: data_stream: a name is in lower case\n"+
+		"elasticsearch: open: url: it has a path or a query: the index is an option")
+	_, err = elasticsearch.New("ftp://h", elasticsearch.Options{})
+	require.ErrorContains(t, err, "elasticsearch: open")
+}
+
+// Records are in the index of their own time, in UTC.
+func TestIndexWithDate(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
+		index := e.Index()
+		s := mustOpen(t, uriOf(e.Address, index+"-{yyyy.MM.dd}-{HH}h", ""))
+		require.NoError(t, probe(t, s))
+		of := func(at time.Time) slog.Record { return slog.NewRecord(at, slog.LevelInfo, "record", 0) }
+		batch := newLog("").batch(
+			of(time.Date(2026, 1, 1, 0, 30, 0, 0, time.FixedZone("", 3600))), of(at), of(at.Add(time.Minute)), of(at.Add(time.Hour)),
+			of(time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)), of(time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)))
+		for range 2 {
+			require.NoError(t, s.Write(t.Context(), batch))
+		}
+		var got []string
+		for _, d := range mustHave(t, e, index+"-*", len(batch)) {
+			got = append(got, strings.TrimPrefix(d.Index, index))
+		}
+		require.Equal(t, []string{"-2025.12.31-23h", "-2026.01.02-03h", "-2026.01.02-03h", "-2026.01.02-04h", "-1969.12.31-23h", "-1970.01.01-00h"}, got)
+		require.Contains(t, string(e.Do(http.MethodGet, "/"+index+"-2026.01.02-04h/_mapping", "")), `"date_detection":false`)
+
+		// The server's own.
+		left := mustOpen(t, uriOf(e.Address, index+"-left-{yyyy}", "create=false"))
+		require.NoError(t, probe(t, left))
+		require.NoError(t, left.Write(t.Context(), batch[:1]))
+		require.NotContains(t, string(e.Do(http.MethodGet, "/"+index+"-left-2025/_mapping", "")), `"date_detection":false`)
+	})
+}
+
+// An index that is missing is an error at start-up, if it is not to be created.
+func TestMissingIndex(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
+		index := e.Index()
+		_, err := fapilog.Open(t.Context(), uriOf(e.Address, index, "create=false"))
+		require.ErrorContains(t, err, "create it, or set create=true")
+		soft := open(t, uriOf(e.Address, index, "create=false&soft_start=true"))
+		slog.New(fapilog.Handler(soft, nil)).Info("record", "i", 0)
+		waitFor(t, soft, fapilog.StateHeld)
+		e.Do(http.MethodPut, "/"+index, "")
+		flush(t, soft)
+		requireOnce(t, e, index, 1)
+		require.NoError(t, probe(t, mustOpen(t, uriOf(e.Address, index, "create=false"))))
+	})
+}
+
+// Somebody else may create the index at the same time.
+func TestIndexThatIsCreatedByTwo(t *testing.T) {
+	t.Parallel()
+	server := slogtest.NewServer(t)
+	missing := true
+	server.Handle(func(r slogtest.Request) slogtest.Answer {
+		switch {
+		case r.Method == http.MethodHead && missing:
+			return slogtest.Answer{Status: 404}
+		case r.Method == http.MethodPut:
+			missing = false
+			return said(400, "resource_already_exists_exception", "index [logs] already exists")
+		}
+		return slogtest.Answer{Body: statuses(1, 201)}
+	})
+	s := mustOpen(t, serverURI(server, "", ""))
+	log := newLog("")
+	for range 3 {
+		require.NoError(t, s.Write(t.Context(), log.batch(record("record"))))
+	}
+	require.Len(t, server.Requests(), 2+3, "it is asked for once")
+
+	for answer, want := range map[string]verdict.Kind{"429": verdict.Retry, "403": verdict.Hold, "400": verdict.Hold} {
+		server.Handle(func(r slogtest.Request) slogtest.Answer {
+			if r.Method == http.MethodHead {
+				return slogtest.Answer{Status: 404}
+			}
+			return said(map[string]int{"429": 429, "403": 403, "400": 400}[answer], "some_exception", "why")
+		})
+		err := mustOpen(t, serverURI(server, "", "")).Write(t.Context(), log.batch(record("record")))
+		require.ErrorContains(t, err, "create the index logs: ")
+		require.ErrorContains(t, err, "some_exception: why")
+		require.Equal(t, want, kindOf(err))
+	}
+}
+
+// A data stream has records once, is created if there is a template, and if not the
+// error has one.
+func TestDataStreams(t *testing.T) {
+	t.Parallel()
+	e := testserver.SharedOpenSearch(t)
+	name := e.Index()
+	uri := "opensearch://" + e.Address + "?data_stream=" + name + "-stream"
+	_, err := fapilog.Open(t.Context(), uri)
+	require.ErrorContains(t, err, "no matching index template found for data stream")
+	require.ErrorContains(t, err, `PUT /_index_template/`+name+`-stream {"index_patterns":["`+name+`-stream"],"data_stream":{}}`)
+	e.Do(http.MethodPut, "/_index_template/"+name, `{"index_patterns":["`+name+`-stream"],"data_stream":{}}`)
+	t.Cleanup(func() {
+		e.Do(http.MethodDelete, "/_data_stream/"+name+"-stream", "")
+		e.Do(http.MethodDelete, "/_index_template/"+name, "")
+	})
+	_, err = fapilog.Open(t.Context(), uri+"&create=false")
+	require.ErrorContains(t, err, "there is no data stream "+name+"-stream: create it, or set create=true")
+
+	s := mustOpen(t, uri)
+	require.NoError(t, probe(t, s))
+	require.NoError(t, probe(t, s))
+	log := newLog("")
+	batch := log.batch(append(numbered(3), slog.Record{Message: "timeless"})...)
+	for range 2 {
+		require.NoError(t, s.Write(t.Context(), batch))
+	}
+	all := mustHave(t, e, name+"-stream", 4)
+	require.Equal(t, []string{"time_of_delivery"}, all[3].Tags)
+
+	// As fields, or as a text.
+	ctx, warned := warnings(t)
+	require.NoError(t, s.Write(ctx, log.batch(record("conflict", "i", "text"), slog.NewRecord(time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC), slog.LevelInfo, "far", 0))))
+	all = mustHave(t, e, name+"-stream", 6)
+	require.Equal(t, []string{"attributes_as_text"}, all[4].Tags)
+	require.Contains(t, all[5].Event.Original, `"msg":"far"`)
+	require.Len(t, *warned, 2)
+}
+
+// What is found at start-up says what to do.
+func TestNotThere(t *testing.T) {
+	t.Parallel()
+	address := testserver.Address(testserver.Port(t))
+	_, err := fapilog.Open(t.Context(), uriOf(address, "", ""))
+	require.ErrorContains(t, err, "elasticsearch: GET http://"+address+": no answer: ")
+	require.ErrorContains(t, err, "refused")
+
+	html := slogtest.NewServer(t)
+	html.SetDefault(slogtest.Answer{Body: "<html><h1>Welcome</h1></html>", Header: http.Header{"Content-Type": {"text/html"}}})
+	require.ErrorContains(t, probe(t, mustOpen(t, serverURI(html, "", ""))), "this is neither Elasticsearch nor OpenSearch: Welcome")
+	html.SetDefault(slogtest.Answer{Status: 404})
+	require.ErrorContains(t, probe(t, mustOpen(t, serverURI(html, "", ""))), "is this the address of an Elasticsearch or OpenSearch?")
+	html.SetDefault(slogtest.Answer{Body: `{"status":"ok"}`})
+	require.ErrorContains(t, probe(t, mustOpen(t, serverURI(html, "", ""))), "neither Elasticsearch nor OpenSearch")
+	err = probe(t, mustOpen(t, "elasticsearch+https"+strings.TrimPrefix(html.URL, "http")))
+	require.ErrorContains(t, err, "the port speaks no TLS")
+
+	tls := slogtest.NewTLSServer(t)
+	err = probe(t, mustOpen(t, "opensearch"+strings.TrimPrefix(tls.URL, "https")))
+	require.ErrorContains(t, err, "HTTPS server")
+	err = probe(t, mustOpen(t, "opensearch+https"+strings.TrimPrefix(tls.URL, "https")))
+	require.ErrorContains(t, err, "name your authority with ca_file=")
+
+	// Elasticsearch closes a connection that does not begin with TLS.
+	cut := slogtest.NewServer(t)
+	cut.SetDefault(slogtest.Answer{Trouble: slogtest.CutAfter})
+	require.ErrorContains(t, probe(t, mustOpen(t, serverURI(cut, "", ""))), "if the port speaks TLS, write the scheme with +https")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, mustOpen(t, serverURI(cut, "", "")).Write(ctx, newLog("").batch(record("x"))), context.Canceled)
+}
