@@ -126,13 +126,10 @@ func testPrivileges(t *testing.T, e *testserver.Elasticsearch) {
 func testRefusedCredentials(t *testing.T, e *testserver.Elasticsearch) {
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte("some-id:some-key\n"), 0o600))
-	for name, want := range map[string]string{
-		"api_key_file": "unable to authenticate with provided credentials",
-		"token_file":   "missing authentication credentials", // tokens are not configured
-	} {
+	for _, name := range []string{"api_key_file", "token_file"} {
 		s := mustOpen(t, uriOf(e.Address, "logs", name+"="+file))
 		err := probe(t, s)
-		require.ErrorContains(t, err, "answered 401 Unauthorized: security_exception: "+want)
+		require.ErrorContains(t, err, "answered 401 Unauthorized: security_exception: unable to authenticate with provided credentials")
 		require.Equal(t, verdict.Hold, kindOf(s.Write(t.Context(), newLog("").batch(numbered(1)...))))
 	}
 	require.ErrorContains(t, probe(t, mustOpen(t, uriOf(e.Address, "logs", ""))), "missing authentication credentials")
