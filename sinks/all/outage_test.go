@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -45,7 +46,7 @@ func TestEveryServerIsKilledOnce(t *testing.T) {
 		records = 200_000
 		buffer  = 64 << 20
 	)
-	servers := []outageServer{postgresOutage(t), redisOutage(t), lokiOutage(t), slackOutage(t)}
+	servers := []outageServer{postgresOutage(t), redisOutage(t), lokiOutage(t), elasticsearchOutage(t), slackOutage(t)}
 	file := filepath.Join(t.TempDir(), "app.log")
 	cfg := fapilog.Config{Service: "shop", Fallback: t.Output(), Buffer: buffer, ShutdownTimeout: time.Minute, Sinks: []string{"file://" + file + "?name=file"}}
 	for _, s := range servers {
@@ -197,6 +198,19 @@ func lokiOutage(t *testing.T) outageServer {
 				ids = append(ids, e.Metadata["log_id"]+":"+e.Metadata["log_seq"])
 			}
 			require.Zero(t, requireIDs(t, n, ids))
+		},
+	}
+}
+
+func elasticsearchOutage(t *testing.T) outageServer {
+	e := testserver.StartElasticsearch(t)
+	return outageServer{
+		name: "elasticsearch", uri: "elasticsearch://" + e.Address + "/shop?name=elasticsearch&timeout=2m", kill: e.Kill, restart: e.Restart,
+		verify: func(t *testing.T, n int) {
+			// No two documents have the same id, which is the log and this number.
+			require.Equal(t, n, e.Count("shop"))
+			within := e.Do(http.MethodGet, fmt.Sprintf("/shop/_count?q=event.sequence:[1%%20TO%%20%d]", n), "")
+			require.Contains(t, string(within), fmt.Sprintf(`"count":%d,`, n))
 		},
 	}
 }

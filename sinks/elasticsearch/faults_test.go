@@ -99,7 +99,7 @@ func TestConflicts(t *testing.T) {
 			record("empty key", "", 1),
 			record("dots", ".", 1),
 			record("deep", "deep", deep),
-			record("fits, too", "n", 1<<62, "s", "x"),
+			record("fits, too", "n", int64(1)<<62, "s", "x"),
 			record("both", slog.Group("g", "x", 1), "g", 2),
 			slog.NewRecord(at.AddDate(20000, 0, 0), slog.LevelInfo, "year", 0),
 		)

@@ -97,7 +97,7 @@ func checkName(name string) error {
 	case name == "":
 		return errors.New("it is empty")
 	case name == "." || name == "..":
-		return errors.New("a name is not . or ..")
+		return errors.New("a name is more than dots")
 	case len(name) > maxIndex:
 		return fmt.Errorf("a name has at most %d bytes", maxIndex)
 	case strings.ContainsAny(name[:1], "-_+"):
@@ -105,7 +105,7 @@ func checkName(name string) error {
 	case strings.ToLower(name) != name:
 		return errors.New("a name is in lower case")
 	case strings.ContainsAny(name, `\/*?"<>| ,#:{}`) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return errors.New(`a name has none of \ / * ? " < > | , # : and no blanks`)
+		return errors.New(`a name has no blank and none of the characters \/*?"<>|,#: in it`)
 	}
 	return nil
 }

@@ -22,9 +22,9 @@ func TestMisconfigured(t *testing.T) {
 	for uri, want := range map[string]string{
 		"elasticsearch://h/Logs":                            "the path is not the name of an index: a name is in lower case",
 		"elasticsearch://h/_logs":                           "does not begin with",
-		"elasticsearch://h/a/b":                             "a name has none of",
-		"elasticsearch://h/a%20b":                           "a name has none of",
-		"elasticsearch://h/..":                              "not . or ..",
+		"elasticsearch://h/a/b":                             "none of the characters",
+		"elasticsearch://h/a%20b":                           "none of the characters",
+		"elasticsearch://h/..":                              "more than dots",
 		"elasticsearch://h/" + strings.Repeat("x", 256):     "at most 255 bytes",
 		"elasticsearch://h/logs-{yyyy":                      "a { without a }",
 		"elasticsearch://h/logs-yyyy}":                      "a } without a {",
