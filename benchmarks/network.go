@@ -36,7 +36,7 @@ type networkGoal struct {
 }
 
 // destinations are in the order of their tables.
-var destinations = []destination{toPostgres, toRedis, toLoki, toForgetful}
+var destinations = []destination{toPostgres, toElasticsearch, toForgetfulElasticsearch, toRedis, toLoki, toForgetful}
 
 // networkResults of table 7: by destination, then by contender. A destination
 // whose server is missing has none.

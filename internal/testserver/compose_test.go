@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,15 +25,23 @@ func TestComposeFile(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^#\texport (FAPILOG_TEST_\w+)=\S*127\.0\.0\.1:(\d+)$`).FindAllStringSubmatch(compose, -1) {
 		ports[m[1]] = m[2]
 	}
+	var read []string
 	sources, err := filepath.Glob("*.go")
 	require.NoError(t, err)
 	for _, source := range sources {
 		text, err := os.ReadFile(source)
 		require.NoError(t, err)
-		for _, variable := range regexp.MustCompile(`\bFAPILOG_TEST_\w+`).FindAllString(string(text), -1) {
-			require.True(t, strings.HasSuffix(source, "_test.go") || ports[variable] != "", "compose.yaml does not say what to set %s to, which is in %s", variable, source)
+		if !strings.HasSuffix(source, "_test.go") {
+			read = append(read, regexp.MustCompile(`"FAPILOG_TEST_\w+"`).FindAllString(string(text), -1)...)
 		}
 	}
+	slices.Sort(read)
+	var set []string
+	for variable := range ports {
+		set = append(set, strconv.Quote(variable))
+	}
+	slices.Sort(set)
+	require.Equal(t, slices.Compact(read), set)
 
 	published := regexp.MustCompile(`(?m)^    ports: \["127\.0\.0\.1:(\d+):\d+"\]$`).FindAllStringSubmatch(compose, -1)
 	require.Len(t, published, strings.Count(compose, "ports:"), "a port is not of the loopback interface alone")
@@ -42,6 +51,9 @@ func TestComposeFile(t *testing.T) {
 		require.True(t, slices.ContainsFunc(published, func(m []string) bool { return m[1] == port }), "%s leads to no server", variable)
 	}
 
+	for name, version := range testserver.Distributions() {
+		require.Regexp(t, "image: [^ ]*"+name+":"+regexp.QuoteMeta(version)+"\n", compose)
+	}
 	require.Contains(t, compose, "image: grafana/loki:"+strings.TrimPrefix(testserver.LokiVersion, "v")+"\n")
 	// Loki is configured as the one that is started, but for addresses and directories.
 	lines := strings.Split(compose, "\n")
