@@ -281,6 +281,28 @@ func TestTokenFile(t *testing.T) {
 	require.Equal(t, "Bearer third", <-tokens)
 }
 
+// An API key comes in two forms, is sent in one, and none of it is shown.
+func TestAPIKeys(t *testing.T) {
+	const encoded = "c29tZS1pZDpzb21lLWtleQ==" // some-id:some-key
+	t.Setenv("HTTPSINK_KEY", " some-id:some-key\n")
+	file := filepath.Join(t.TempDir(), "key")
+	require.NoError(t, os.WriteFile(file, []byte(encoded+"\n"), 0o600))
+	for _, o := range []httpsink.Options{{APIKey: "some-id:some-key"}, {APIKey: encoded}, {APIKeyFile: file}, {APIKeyEnv: "HTTPSINK_KEY"}} {
+		var got string
+		a := answer(t, o, func(w http.ResponseWriter, r *http.Request) {
+			got = r.Header.Get("Authorization")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, "for some-id: some-key, "+encoded)
+		})
+		require.Equal(t, "ApiKey "+encoded, got)
+		require.ErrorContains(t, a.Verdict(), "for some-id: ***, ***")
+		require.Equal(t, "two lines, ***", a.Show("two\nlines, some-key"))
+	}
+	_, err := httpsink.New(httpsink.Options{URL: "http://h", APIKey: "a b", Token: "token"})
+	require.ErrorContains(t, err, "api_key: the token has a blank")
+	require.ErrorContains(t, err, "api_key: there are other credentials as well")
+}
+
 func TestClientCertificateIsReadAgain(t *testing.T) {
 	t.Parallel()
 	ca := testserver.NewAuthority(t, "ca")

@@ -68,7 +68,7 @@
 // # Index
 //
 // An index that is missing is created with a mapping: of the fields above, texts as
-// keyword (up to 1024 characters are indexed), fractions as double, no guessing of
+// keyword (those of more than 1024 characters are not indexed), fractions as double, no guessing of
 // dates, and ignore_malformed, with which the server stores most values that do not
 // fit a field, and leaves them out of the index. With create=false, an index that is missing is an
 // error, but for one with a date, which is left to the server and its templates. A data

@@ -1,6 +1,7 @@
 package elasticsearch_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -136,6 +137,24 @@ func TestConflicts(t *testing.T) {
 		require.Equal(t, "text", all[0].Attributes["n"])
 		require.Equal(t, "9223372036854775808", fmt.Sprint(all[1].Attributes["n"]))
 		require.Len(t, *warned, said)
+	})
+}
+
+// Numbers that no type has a place for are stored all the same.
+func TestHugeNumbers(t *testing.T) {
+	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
+		index := e.Index()
+		s := mustOpen(t, uriOf(e.Address, index, ""))
+		numbers := []json.Number{"1e999999", "1e-999999", "1e-400", "-0", json.Number(strings.Repeat("9", 5000))}
+		for i := range numbers {
+			require.NoError(t, s.Write(t.Context(), newLog("").batch(record("number", fmt.Sprint("first", i), numbers[i]))))
+			index = e.Index()
+			s = mustOpen(t, uriOf(e.Address, index, ""))
+			require.NoError(t, s.Write(t.Context(), newLog("").batch(record("integer", "n", 1, "f", 0.5), record("number", "n", numbers[i], "f", numbers[i]))))
+			for _, d := range mustHave(t, e, index, 2)[1:] {
+				require.Contains(t, fmt.Sprint(d.Attributes, d.Event.Original), string(numbers[i]))
+			}
+		}
 	})
 }
 

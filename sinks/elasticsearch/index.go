@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // DefaultIndex is the index that records are written to.
@@ -102,6 +103,8 @@ func checkName(name string) error {
 		return fmt.Errorf("a name has at most %d bytes", maxIndex)
 	case strings.ContainsAny(name[:1], "-_+"):
 		return errors.New("a name does not begin with -, _ or +")
+	case !utf8.ValidString(name):
+		return errors.New("it is not UTF-8")
 	case strings.ToLower(name) != name:
 		return errors.New("a name is in lower case")
 	case strings.ContainsAny(name, `\/*?"<>| ,#:{}`) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):

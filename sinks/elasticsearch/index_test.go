@@ -26,6 +26,7 @@ func TestMisconfigured(t *testing.T) {
 		"elasticsearch://h/a%20b":                           "none of the characters",
 		"elasticsearch://h/..":                              "more than dots",
 		"elasticsearch://h/" + strings.Repeat("x", 256):     "at most 255 bytes",
+		"elasticsearch://h/a%ff":                            "it is not UTF-8",
 		"elasticsearch://h/logs-{yyyy":                      "a { without a }",
 		"elasticsearch://h/logs-yyyy}":                      "a } without a {",
 		"elasticsearch://h/logs-{}":                         "there is no date in the braces",
