@@ -312,7 +312,7 @@ func unprivileged(t testing.TB) []string {
 	setpriv := Find(t, "setpriv", "apt-get install util-linux")
 	for _, name := range []string{"postgres", "nobody"} {
 		if u, err := user.Lookup(name); err == nil {
-			return []string{setpriv, "--reuid=" + u.Uid, "--regid=" + u.Gid, "--clear-groups", "--"}
+			return []string{setpriv, "--reuid=" + u.Uid, "--regid=" + u.Gid, "--clear-groups", "--pdeathsig=KILL", "--"}
 		}
 	}
 	t.Fatal("there is no user to run PostgreSQL as")

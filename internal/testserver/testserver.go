@@ -150,6 +150,7 @@ func (p *Process) Restart() {
 	p.Stop()
 	p.cmd = exec.Command(p.name, p.args...)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	endWithParent(p.cmd)
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
