@@ -22,8 +22,10 @@ func TestOrphan(t *testing.T) {
 		fmt.Println(testserver.StartRedis(t).Address, testserver.StartPostgres(t).Address)
 		os.Exit(3)
 	}
+	dir := testserver.Dir(t)
+	require.NoError(t, os.Chmod(dir, 0o711)) // for the user that PostgreSQL runs as
 	cmd := exec.Command(os.Args[0], "-test.run", "^TestOrphan$")
-	cmd.Env = append(os.Environ(), orphanVariable+"=1", "FAPILOG_TEST_POSTGRES=", "TMPDIR="+testserver.Dir(t))
+	cmd.Env = append(os.Environ(), orphanVariable+"=1", "FAPILOG_TEST_POSTGRES=", "TMPDIR="+dir)
 	out, err := cmd.Output()
 	require.Error(t, err)
 	if strings.Contains(string(out), "--- SKIP") {
