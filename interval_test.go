@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -187,4 +188,132 @@ func TestDefaultLevel(t *testing.T) {
 			require.Equal(t, test.want, s.all())
 		})
 	}
+}
+
+// A batch that is full waits like any other, and nobody waits for it for a whole
+// interval either.
+func TestIntervalOfFullBatchIsCutByFlush(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := new(slowly)
+		out, log := s.open(t, fapilog.Target{})
+		log.Error("first")
+		require.NoError(t, out.Flush(t.Context()))
+		for i := range 250 { // two batches, and half of one
+			log.Error(fmt.Sprint(i))
+		}
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		require.Len(t, s.writes, 1, "it is full, and waits")
+		began := s.at[0]
+		require.NoError(t, out.Flush(t.Context()))
+		require.Equal(t, 3*time.Second, time.Since(began))
+		require.Len(t, s.writes, 4)
+		require.Len(t, s.all(), 251)
+	})
+}
+
+// Nor does a program that waits for room in the buffer.
+func TestIntervalOfFullBatchIsCutByBlockedProgram(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := new(slowly)
+		out, err := fapilog.New(t.Context(), fapilog.Config{
+			Buffer:   16 << 10,
+			Targets:  []fapilog.Target{{Sink: s, Overflow: fapilog.Block, BlockTimeout: time.Minute}},
+			Fallback: t.Output(),
+		}.WithSegmentSize(1<<10))
+		require.NoError(t, err)
+		defer func() { _ = out.Close() }()
+		log := slog.New(fapilog.Handler(out, nil))
+		log.Error("first")
+		require.NoError(t, out.Flush(t.Context()))
+		began := time.Now()
+		for i := range 1000 { // of which a fifth has room
+			log.Error(fmt.Sprint(i))
+		}
+		took := time.Since(began)
+		require.NoError(t, out.Close())
+		require.Equal(t, uint64(1001), out.Stats().Sinks[0].Delivered)
+		require.Greater(t, took, 5*time.Second, "the program has waited")
+		for i, at := range s.at[1:] {
+			if at.Sub(began) > took {
+				break // the shutdown's
+			}
+			require.Equal(t, time.Second, at.Sub(s.at[i]), "batch %d of %d", i+1, len(s.at))
+		}
+	})
+}
+
+// What is read while a batch is gathered has the level of now, not that of when
+// the batch began.
+func TestLevelIsThatOfNow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, level := new(slowly), new(slog.LevelVar)
+		out, log := s.open(t, fapilog.Target{Level: level, Linger: -1})
+		log.Info("first")
+		require.NoError(t, out.Flush(t.Context()))
+		log.Info("second")
+		time.Sleep(100 * time.Millisecond)
+		level.Set(slog.LevelError)
+		log.Info("not wanted")
+		log.Error("third")
+		time.Sleep(100 * time.Millisecond)
+		level.Set(slog.LevelDebug)
+		log.Debug("fourth")
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		require.Equal(t, [][]string{{"first"}, {"second", "third", "fourth"}}, s.writes)
+		require.NoError(t, out.Close())
+		require.Equal(t, uint64(1), out.Stats().Sinks[0].Filtered)
+	})
+}
+
+// The age of a batch is the time for which it is tried, not that for which it
+// was gathered.
+func TestIntervalDoesNotAgeTheBatch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		failures := 0
+		s := &slowly{fail: func() error {
+			if failures--; failures >= 0 {
+				return sinks.RetryAfter(context.DeadlineExceeded, 10*time.Millisecond)
+			}
+			return nil
+		}}
+		out, log := s.open(t, fapilog.Target{RetryMaxAge: time.Second})
+		log.Error("first")
+		require.NoError(t, out.Flush(t.Context()))
+		failures = 1
+		for i := range 250 { // the first batch is full, and waits
+			log.Error(fmt.Sprint(i))
+		}
+		time.Sleep(6 * time.Second)
+		require.NoError(t, out.Close())
+		require.Equal(t, uint64(1), out.Stats().Sinks[0].Retries)
+		require.Equal(t, uint64(251), out.Stats().Sinks[0].Delivered)
+	})
+}
+
+// A Write that ends its goroutine is one.
+func TestIntervalAfterGoexit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var attempts []time.Time
+		s := &slowly{fail: func() error {
+			if attempts = append(attempts, time.Now()); len(attempts) == 2 {
+				runtime.Goexit()
+			}
+			return nil
+		}}
+		out, log := s.open(t, fapilog.Target{Linger: -1, RetryMaxAge: 1})
+		for i, d := range []time.Duration{5100 * time.Millisecond, 100 * time.Millisecond, 6 * time.Second} {
+			log.Error(fmt.Sprint(i))
+			time.Sleep(d)
+		}
+		require.NoError(t, out.Close())
+		require.Equal(t, [][]string{{"0"}, {"2"}}, s.writes, "the second was too old to be tried again")
+		require.GreaterOrEqual(t, attempts[2].Sub(attempts[1]), 5*time.Second)
+	})
 }

@@ -22,8 +22,9 @@ type Batching struct {
 	// Interval is the least time from the end of one Write to the first Write of
 	// the next batch, which goes on filling up meanwhile. It is for destinations
 	// where each request costs somebody's attention. Attempts of the same batch do
-	// not count. Flush and the shutdown cut it to a second, and a shutdown that is
-	// about to end to less. Zero means none.
+	// not count. Flush, the shutdown, and logging that waits for room in the buffer
+	// (overflow=block) cut it to a second, and a shutdown that is about to end to
+	// less. Zero means none.
 	Interval time.Duration
 }
 

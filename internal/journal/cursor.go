@@ -79,6 +79,7 @@ type Cursor struct {
 	oldest    uint64    // sequence number of the oldest of them
 	gap       Gap       // skipped since the last read
 	idle      bool      // the reader waits for a batch to be due
+	full      bool      // the reader waits, and has no room for more
 	since     time.Time // when the pacer first saw something to read
 	hurry     uint64    // up to this record, a batch is due without lingering
 	abandoned bool

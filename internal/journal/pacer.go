@@ -73,7 +73,7 @@ func (j *Journal) wakeDue(now time.Time) (next time.Duration) {
 // there is nothing to read; c.since is set if there is.
 func (c *Cursor) dueIn(now time.Time) (d time.Duration, any bool) {
 	switch {
-	case c.next > c.j.seq:
+	case c.full, c.next > c.j.seq:
 		return 0, c.hurried()
 	case c.j.closed,
 		c.next <= c.hurry,
@@ -87,9 +87,13 @@ func (c *Cursor) dueIn(now time.Time) (d time.Duration, any bool) {
 }
 
 // hurried reports that nobody wants the reader to wait for more than what it has
-// read: nothing more comes, or somebody awaits what it has not settled.
+// read: nothing more comes, or somebody awaits what it has not settled, or an
+// append waits until it has room for more.
 func (c *Cursor) hurried() bool {
-	return c.j.closed || c.abandoned || c.taken > 0 && c.oldest <= c.hurry
+	return c.j.closed ||
+		c.abandoned ||
+		c.taken > 0 && c.oldest <= c.hurry ||
+		c.full && c.overflow == Block && c.j.space != nil && c.seg == c.j.head
 }
 
 // signal ends the reader's Wait.
@@ -129,9 +133,10 @@ func (c *Cursor) Wait() bool {
 }
 
 // WaitFor is Wait for a reader that has not settled what it has read, and gathers
-// more of it, for d at most. It returns true if it should not wait any longer,
-// because the journal was closed, or somebody awaits those records.
-func (c *Cursor) WaitFor(d time.Duration) (hurried bool) {
+// more of it, for d at most. If it is full, there is no batch that is due. WaitFor
+// returns true if the reader should not wait any longer, because the journal was
+// closed, or somebody awaits those records, or the room that a full one makes.
+func (c *Cursor) WaitFor(d time.Duration, full bool) (hurried bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for over := false; ; {
@@ -140,11 +145,13 @@ func (c *Cursor) WaitFor(d time.Duration) (hurried bool) {
 		if c.since.IsZero() && c.next <= c.j.seq {
 			c.since = now
 		}
+		c.full = full
 		due, any := c.dueIn(now)
 		hurried = c.hurried()
 		if over || hurried || any && due <= 0 {
 			c.since = time.Time{}
 			c.idle = false
+			c.full = false
 			c.j.mu.Unlock()
 			return hurried
 		}

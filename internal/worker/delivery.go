@@ -110,11 +110,11 @@ func (w *Worker) attempt(p part) (a answer) {
 	if p.tried {
 		w.update(func(s *Status) { s.Retries++ })
 	}
+	defer func() { w.wrote = time.Now() }() // also if the goroutine ends
 	err := w.call(func(ctx context.Context) error {
 		a = w.read(w.o.Sink.Write(ctx, p.events), len(p.events), 0)
 		return nil
 	})
-	w.wrote = time.Now()
 	if err != nil { // a panic
 		a = answer{err: err}
 	}

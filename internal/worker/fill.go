@@ -29,7 +29,6 @@ func (w *Worker) fill() {
 		w.batch.Reset()
 	}
 	w.buf, w.events = w.buf[:0], w.events[:0]
-	w.refreshLevel()
 	if w.lost.count > 0 {
 		w.mark(w.lost)
 		w.lost = gap{}
@@ -40,6 +39,7 @@ func (w *Worker) fill() {
 // take adds what the journal has to the batch, of which read records are there
 // already. It returns whether there was anything.
 func (w *Worker) take(read int) (any bool) {
+	w.refreshLevel()
 	var filtered uint64
 	for read < w.o.Batch {
 		var chunk journal.Chunk
@@ -94,15 +94,12 @@ func (w *Worker) gather() {
 		return
 	}
 	end := w.wrote.Add(w.o.Interval)
-	for hurried := false; !hurried && time.Until(end) > 0; {
-		if hurried = w.cursor.WaitFor(time.Until(end)); hurried {
+	for full, hurried := false, false; !hurried && time.Until(end) > 0; {
+		if hurried = w.cursor.WaitFor(time.Until(end), full); hurried {
 			end = w.wrote.Add(min(w.o.Interval, hurriedInterval))
 			w.pause(time.Until(end))
 		}
-		if !w.take(len(w.events)) && w.cursor.Unread() { // it is full
-			w.pause(time.Until(end))
-			return
-		}
+		full = !w.take(len(w.events)) && w.cursor.Unread()
 	}
 }
 
