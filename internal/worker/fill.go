@@ -96,21 +96,15 @@ func (w *Worker) gather() {
 	end := w.wrote.Add(w.o.Interval)
 	for full, hurried := false, false; !hurried && time.Until(end) > 0; {
 		if hurried = w.cursor.WaitFor(time.Until(end), full); hurried {
-			end = w.wrote.Add(min(w.o.Interval, hurriedInterval))
-			w.pause(time.Until(end))
+			w.pause(w.wrote.Add(min(w.o.Interval, hurriedInterval)))
 		}
 		full = !w.take(len(w.events)) && w.cursor.Unread()
 	}
 }
 
-// pause waits for d. When the worker drains, that is a second since the last
-// Write at most, and leaves time for the batch.
-func (w *Worker) pause(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	end := time.Now().Add(d)
-	timer := time.NewTimer(d)
+// pause waits until then, or for half of the time that a shutdown leaves.
+func (w *Worker) pause(until time.Time) {
+	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	for draining := w.draining; ; {
 		select {
@@ -120,11 +114,9 @@ func (w *Worker) pause(d time.Duration) {
 			return
 		case <-draining:
 			draining = nil
-			d = min(time.Until(end), time.Until(w.wrote.Add(hurriedInterval)))
 			if !w.deadline.IsZero() {
-				d = min(d, time.Until(w.deadline)/2)
+				timer.Reset(min(time.Until(until), time.Until(w.deadline)/2))
 			}
-			timer.Reset(max(d, 0))
 		}
 	}
 }
