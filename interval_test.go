@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -78,12 +79,13 @@ func TestIntervalOfBusyProgram(t *testing.T) {
 		s := new(slowly)
 		out, log := s.open(t, fapilog.Target{})
 		var want []string
+		pad := strings.Repeat("x", 200) // so that few records fill a batch
 		for i := range 60_000 { // of which 60 are errors, in a minute: 17 batches are read in each second
 			if i%1000 == 999 {
 				want = append(want, fmt.Sprintf("failed %d", i))
 				log.Error(want[len(want)-1])
 			}
-			log.Info("works", "i", i)
+			log.Info("works", "i", i, "pad", pad)
 			time.Sleep(time.Millisecond)
 		}
 		require.NoError(t, out.Close())
