@@ -8,15 +8,18 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fapilog/fapilog/internal/event"
 	"github.com/fapilog/fapilog/sinks"
 )
 
 // A digest is what there is to say about a batch.
 type digest struct {
 	entries []*entry // those of the highest level first
-	of      []*entry // of each record
-	service string   // of all records
-	shown   int      // entries that the message has room for
+	of      []*entry // of each event; nil: it is no record, but marks a gap
+	records int
+	dropped uint64 // records that the gaps had
+	service string // of all records
+	shown   int    // entries that the message has room for
 }
 
 // An entry stands for records of the same level and message.
@@ -39,6 +42,11 @@ func newDigest(batch []sinks.Event) *digest {
 	d := &digest{of: make([]*entry, len(batch)), service: batch[0].Service()}
 	entries := make(map[kind]*entry)
 	for i, e := range batch {
+		if n, ok := droppedIn(e); ok {
+			d.dropped += n
+			continue
+		}
+		d.records++
 		k := kind{e.Level(), e.Message()}
 		g := entries[k]
 		if g == nil {
@@ -65,6 +73,19 @@ func newDigest(batch []sinks.Event) *digest {
 	return d
 }
 
+// droppedIn returns how many records were dropped, if it is that which an event
+// says.
+func droppedIn(e sinks.Event) (n uint64, ok bool) {
+	if !event.View(e).IsMark() {
+		return 0, false
+	}
+	v, _ := e.Lookup("fapilog.dropped")
+	if v.Kind() == slog.KindUint64 {
+		n = v.Uint64()
+	}
+	return n, true
+}
+
 // leftOut returns the verdicts on the records that the message has no room for.
 func (d *digest) leftOut() map[int]error {
 	if d.shown == len(d.entries) {
@@ -72,7 +93,7 @@ func (d *digest) leftOut() map[int]error {
 	}
 	items := make(map[int]error)
 	for i, g := range d.of {
-		if g.beyond {
+		if g != nil && g.beyond {
 			items[i] = errNoRoom
 		}
 	}
@@ -85,6 +106,12 @@ func (d *digest) rest() (t tally) {
 		t.add(g.kind.level, g.count)
 	}
 	return t
+}
+
+// A debt is what the next message has to tell of before it.
+type debt struct {
+	unsent  tally  // because of per_hour
+	dropped uint64 // of all levels, by the fan-out
 }
 
 // A tally counts records by their level: a level in between, such as INFO+2,
@@ -121,7 +148,7 @@ func (t tally) describe(word string) string {
 	return fmt.Sprintf("%d %s%s: %s", t.total(), word, records(t.total()), strings.Join(parts, ", "))
 }
 
-func records(n int) string {
+func records[N int | uint64](n N) string {
 	if n == 1 {
 		return "record"
 	}

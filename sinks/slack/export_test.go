@@ -29,6 +29,6 @@ func Quota(n int) func(at time.Time) bool {
 // that has no room for.
 func (s *Sink) Body(batch []sinks.Event) (body []byte, leftOut int, err error) {
 	d := newDigest(batch)
-	body, err = json.Marshal(d.message(s.unsent))
+	body, err = json.Marshal(d.message(s.debt))
 	return body, len(d.leftOut()), err
 }

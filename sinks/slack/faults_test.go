@@ -20,6 +20,7 @@ import (
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/registry"
+	"github.com/fapilog/fapilog/sinks"
 	"github.com/fapilog/fapilog/sinks/slack"
 	"github.com/fapilog/fapilog/slogtest"
 )
@@ -224,6 +225,51 @@ func TestRefusedIsNotDivided(t *testing.T) {
 	require.Len(t, server.Requests(), 3)
 }
 
+// What each status means that Slack, or a gateway, may answer.
+func TestVerdicts(t *testing.T) {
+	t.Parallel()
+	for want, statuses := range map[verdict.Kind][]int{
+		verdict.Retry:     {408, 409, 421, 423, 425, 429, 499, 500, 502, 503, 504, 520, 599},
+		verdict.Permanent: {400, 413, 422},
+		verdict.Hold:      {201, 202, 204, 206, 300, 301, 302, 303, 304, 307, 308, 401, 402, 403, 404, 405, 406, 407, 410, 411, 414, 415, 431, 451, 501, 505, 506, 507, 508, 510, 511},
+	} {
+		for _, status := range statuses {
+			server := slogtest.NewServer(t)
+			server.SetDefault(slogtest.Answer{Status: status})
+			err := write(t, newSink(t, server.URL+testserver.SlackPath, slack.Options{}), events(2)...)
+			if want == verdict.Permanent {
+				requireRejected(t, err, 2)
+				continue
+			}
+			kind, _, _ := verdict.Of(err)
+			require.Error(t, err, status)
+			require.Equal(t, want, kind, "%d: %v", status, err)
+			require.NotErrorAs(t, err, new(*sinks.BatchError), status)
+		}
+	}
+}
+
+// Half of a request may be all that Slack needed, as far as the sink knows.
+func TestCutWhileWriting(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 300)) // the headers, and some of the body
+			_ = conn.Close()
+		}
+	}()
+	err = write(t, newSink(t, "http://"+listener.Addr().String()+testserver.SlackPath, slack.Options{}), events(20)...)
+	requireRejected(t, err, 20)
+	require.ErrorContains(t, err, "perhaps delivered")
+}
+
 // What is certain not to have been sent is tried again.
 func TestNotSentIsTriedAgain(t *testing.T) {
 	t.Parallel()
@@ -403,15 +449,15 @@ func TestDroppedIsSaid(t *testing.T) {
 	st := out.Stats().Sinks[0]
 	require.Positive(t, st.Dropped)
 	require.Equal(t, uint64(n), st.Delivered+st.Dropped)
-	said := counts(t, server)
-	require.Equal(t, int(st.Delivered), said["failed"])
-	delete(said, "failed")
+	require.Equal(t, map[string]int{"failed": int(st.Delivered)}, counts(t, server))
 	dropped := 0
-	for message := range said {
-		var some int
-		_, err := fmt.Sscanf(message, "%d record", &some)
-		require.NoError(t, err, message)
-		dropped += some
+	for _, m := range server.Messages() {
+		for _, text := range endOf(m) {
+			var some int
+			_, err := fmt.Sscanf(text, "dropped before, of all levels: %d record", &some)
+			require.NoError(t, err, text)
+			dropped += some
+		}
 	}
 	require.Equal(t, int(st.Dropped), dropped)
 }

@@ -59,21 +59,16 @@ func (s *Sink) render(d *digest) error {
 	s.body.Reset()
 	encoder := json.NewEncoder(s.body)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(d.message(s.unsent)); err != nil {
+	if err := encoder.Encode(d.message(s.debt)); err != nil {
 		return err
 	}
 	return s.body.Close()
 }
 
-// message puts a digest into words. unsent is what was not sent before.
-func (d *digest) message(unsent tally) *message {
-	top := d.entries[0]
-	m := &message{Text: notification(d)}
-	title := fmt.Sprintf("%s: %d %s", top.kind.level, len(d.of), records(len(d.of)))
-	if d.service != "" {
-		title += " of " + oneLine(d.service)
-	}
-	head := plain(fit(title, maxHeader))
+// message puts a digest into words, and what else there is to tell.
+func (d *digest) message(old debt) *message {
+	m := &message{Text: d.notification()}
+	head := plain(fit(d.title(), maxHeader))
 	m.Blocks = append(m.Blocks, block{Type: "header", Text: &head})
 	share := maxAll / max(d.shown, 1)
 	for _, g := range d.entries[:d.shown] {
@@ -83,8 +78,11 @@ func (d *digest) message(unsent tally) *message {
 	if rest := d.rest(); rest.total() > 0 {
 		end = append(end, plain("and "+rest.describe("more ")))
 	}
-	if unsent.total() > 0 {
-		end = append(end, plain("not sent before, because of per_hour: "+unsent.describe("")))
+	if old.unsent.total() > 0 {
+		end = append(end, plain("not sent before, because of per_hour: "+old.unsent.describe("")))
+	}
+	if n := d.dropped + old.dropped; n > 0 {
+		end = append(end, plain(fmt.Sprintf("dropped before, of all levels: %d %s", n, records(n))))
 	}
 	if len(end) > 0 {
 		m.Blocks = append(m.Blocks, block{Type: "context", Elements: end})
@@ -92,15 +90,30 @@ func (d *digest) message(unsent tally) *message {
 	return m
 }
 
+// title is the header of a message.
+func (d *digest) title() string {
+	title := fmt.Sprintf("%d %s dropped", d.dropped, records(d.dropped))
+	if d.records > 0 {
+		title = fmt.Sprintf("%s: %d %s", d.entries[0].kind.level, d.records, records(d.records))
+	}
+	if d.service != "" {
+		title += " of " + oneLine(d.service)
+	}
+	return title
+}
+
 // notification is the text without blocks.
-func notification(d *digest) string {
+func (d *digest) notification() string {
+	if d.records == 0 {
+		return fit(d.title(), maxText)
+	}
 	top := d.entries[0]
 	what := top.kind.level.String() + ": " + oneLine(top.kind.message)
 	if d.service != "" {
 		what = oneLine(d.service) + ": " + what
 	}
 	more := ""
-	if n := len(d.of) - top.count; n > 0 {
+	if n := d.records - top.count; n > 0 {
 		more = fmt.Sprintf(" and %d other %s", n, records(n))
 	}
 	if top.count > 1 {

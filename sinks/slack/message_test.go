@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	view "github.com/fapilog/fapilog/internal/event"
+	"github.com/fapilog/fapilog/internal/frame"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/sinks"
 	"github.com/fapilog/fapilog/sinks/slack"
@@ -94,6 +96,45 @@ func TestLeftOut(t *testing.T) {
 	require.Equal(t, "most", entries[0].message)
 	require.Equal(t, "failed 18", entries[19].message)
 	require.Equal(t, []string{"and 13 more records: 12 ERROR, 1 INFO"}, endOf(m))
+}
+
+// What was dropped is said in any case: beside as many entries as there is room
+// for, alone, after messages that were refused, and after the hour's last one.
+func TestDroppedIsAlwaysSaid(t *testing.T) {
+	t.Parallel()
+	server := testserver.StartSlack(t, 0)
+	s := newSink(t, server.URL, slack.Options{PerHour: 2})
+	marks := view.NewBatch(&view.Origin{Service: "shop"})
+	mark := func(n uint64) sinks.Event {
+		r := slog.NewRecord(at, slog.LevelWarn, fmt.Sprint(n, " records dropped"), 0)
+		r.AddAttrs(slog.Group("fapilog", slog.Uint64("dropped", n)))
+		return sinks.Event(marks.AddMark(frame.NewEncoder(nil).Append(nil, r), n))
+	}
+	last := func() testserver.SlackMessage {
+		messages := server.Messages()
+		return messages[len(messages)-1]
+	}
+
+	requireRejected(t, write(t, s, append(events(25), mark(40), mark(2))...), 5)
+	require.Equal(t, "ERROR: 25 records", last().Blocks[0].Text.Text)
+	require.Equal(t, []string{"and 5 more records: 5 ERROR", "dropped before, of all levels: 42 records"}, endOf(last()))
+
+	requireRejected(t, write(t, s, mark(3), events(1)[0]), 2)
+	s.Pass(time.Hour)
+	server.Answer(400, "invalid_blocks")
+	requireRejected(t, write(t, s, mark(4)), 1)
+	server.Answer(503, "")
+	require.Error(t, write(t, s, mark(5)))
+	server.Answer(0, "")
+	require.NoError(t, write(t, s, mark(5)))
+	require.Len(t, server.Messages(), 2)
+	require.Equal(t, "5 records dropped of shop", last().Text)
+	require.Equal(t, "5 records dropped of shop", last().Blocks[0].Text.Text)
+	require.Equal(t, []string{"not sent before, because of per_hour: 1 record: 1 ERROR", "dropped before, of all levels: 12 records"}, endOf(last()))
+
+	s.Pass(time.Hour)
+	require.NoError(t, write(t, s, mark(1)))
+	require.Equal(t, []string{"dropped before, of all levels: 1 record"}, endOf(last()))
 }
 
 // What was logged is shown as it is, and does nothing.

@@ -50,7 +50,7 @@ type Sink struct {
 	body   *httpsink.Body
 	every  time.Duration
 	quota  quota
-	unsent tally // what was not sent since the last message
+	debt   debt // what the next message has to tell
 }
 
 var (
@@ -130,7 +130,11 @@ func (s *Sink) Write(ctx context.Context, batch []sinks.Event) error {
 	}
 	if !s.quota.ready(time.Now()) {
 		for _, e := range batch {
-			s.unsent.add(e.Level(), 1)
+			if n, ok := droppedIn(e); ok {
+				s.debt.dropped += n
+			} else {
+				s.debt.unsent.add(e.Level(), 1)
+			}
 		}
 		return reject(batch, errNoQuota)
 	}
@@ -159,6 +163,7 @@ func (s *Sink) Write(ctx context.Context, batch []sinks.Event) error {
 		return reject(batch, err)
 	case kind == verdict.Permanent, kind == verdict.TooLarge:
 		// Not as it is: each half of the batch would be a message, too.
+		s.debt.dropped += d.dropped
 		return reject(batch, sinks.Permanent(err))
 	default:
 		return err
@@ -172,7 +177,7 @@ func (s *Sink) Write(ctx context.Context, batch []sinks.Event) error {
 // posted notes that there is one more message in the channel, or may be.
 func (s *Sink) posted() {
 	s.quota.take(time.Now())
-	s.unsent = tally{}
+	s.debt = debt{}
 }
 
 // reject is the verdict on a batch that is not to be sent in parts.

@@ -52,9 +52,11 @@
 //
 // Slack knows no idempotency key. So a message that Slack perhaps has, because
 // there was no answer, is not sent again, and its records are rejected, with an
-// error that says so. It is sent again if it is certain that nothing was sent. Each
-// message has a connection of its own, lest one that was closed meanwhile makes
-// that uncertain.
+// error that says so. It is sent again if it is certain that nothing was sent, or
+// if the answer says that it was not taken. Where a gateway answers that of a
+// message which Slack has taken all the same, as it may with 502 and 504, it is
+// there twice. Each message has a connection of its own, lest one that was closed
+// meanwhile makes uncertain what was sent.
 //
 // At start-up, and before a held batch is tried again, the sink connects to the
 // server and does the TLS handshake. There is no request that finds out whether
@@ -68,13 +70,16 @@
 //	200 with anything else      kept until an operator acts (sinks.Hold): that is
 //	                              not Slack
 //	429                         tried again; after Retry-After, if the answer has that
-//	408, 5xx                    tried again
+//	408, 409, 421, 423, 425,    tried again
+//	  499, and 5xx but for
+//	  those below
 //	400, 413, 422               rejected: all records of the message, because each
 //	                              part of it would be a message of its own
 //	400 with user_not_found or  kept
 //	  channel_not_found
 //	401, 403, 404, 405, 410,    kept: the webhook was removed or forbidden, or its
 //	  other 4xx, 3xx              channel archived
+//	501, 505 to 508, 510, 511   kept: that is not Slack
 //
 // Errors quote the beginning of the answer, and show of the URL only
 // scheme://host.
