@@ -50,7 +50,8 @@ const (
 // follow and no cookies to keep, and errors do not have the URL in front.
 //
 // One line of net/http cannot be kept from package log: the one about an answer
-// that arrives on a connection with HTTP/1 after no request.
+// that arrives on a connection with HTTP/1 after no request. Connections that are
+// closed after their request (Fresh) do not have it.
 type Client struct {
 	sink      string // name for errors
 	url       *url.URL
@@ -151,9 +152,9 @@ type Request struct {
 	Body   *Body       // closed; nil: none
 	Keep   int         // how many bytes of the answer's body are wanted
 
-	// Fresh is for what must not be sent twice: it gets a new connection. One that
-	// was used before may turn out to be closed when the request has been written,
-	// and then nobody knows what became of it.
+	// Fresh is for what must not be sent twice: it gets a connection of its own,
+	// which is closed afterwards. One that was used before may turn out to be closed
+	// when the request has been written, and then nobody knows what became of it.
 	Fresh bool
 }
 
@@ -231,6 +232,7 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 		Method: r.Method, URL: &u, Host: u.Host, Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
+	req.Close = r.Fresh
 	if b := r.Body; b != nil {
 		mem := b.mem
 		req.Body, req.ContentLength = mem.open(), int64(len(mem.data))

@@ -2,12 +2,14 @@ package httpsink_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -677,7 +679,7 @@ func TestCloseEndsHandshakes(t *testing.T) {
 	require.ErrorContains(t, c.Probe(t.Context()), "the sink is closed")
 }
 
-// A request that must not be sent twice has a connection that nobody has used.
+// A request that must not be sent twice has a connection that nobody else uses.
 func TestFreshConnection(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -695,5 +697,37 @@ func TestFreshConnection(t *testing.T) {
 	require.Equal(t, from[0], from[1])
 	require.NotEqual(t, from[1], from[2])
 	require.NotEqual(t, from[2], from[3])
-	require.Equal(t, from[3], from[4])
+	require.NotEqual(t, from[3], from[4])
+}
+
+// What a server sends after its answer, which may have the URL in it, net/http
+// would print, were the connection kept.
+func TestNothingIsReadAfterFreshRequest(t *testing.T) {
+	var said bytes.Buffer
+	log.SetOutput(&said)
+	defer log.SetOutput(os.Stderr)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = listener.Close() }()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		r := bufio.NewReader(conn)
+		if req, err := http.ReadRequest(r); err == nil {
+			_, _ = io.Copy(io.Discard, req.Body)
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 /secret\r\n\r\n")
+		_, _ = r.ReadByte() // until the client closes the connection
+	}()
+	c := client(t, httpsink.Options{URL: "http://" + listener.Addr().String() + "/secret"})
+	answer, err := c.Do(t.Context(), httpsink.Request{Method: http.MethodPost, Body: body(t, c, "x"), Keep: 10, Fresh: true})
+	require.NoError(t, err)
+	require.Equal(t, "ok", string(answer.Body))
+	<-over
+	require.Empty(t, said.String())
 }
