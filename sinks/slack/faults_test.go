@@ -3,10 +3,13 @@ package slack_test
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -268,6 +271,43 @@ func TestCutWhileWriting(t *testing.T) {
 	err = write(t, newSink(t, "http://"+listener.Addr().String()+testserver.SlackPath, slack.Options{}), events(20)...)
 	requireRejected(t, err, 20)
 	require.ErrorContains(t, err, "perhaps delivered")
+}
+
+// With HTTP/2 it is the same: what a server perhaps has is not sent again, and each
+// message has a connection of its own.
+func TestHTTP2(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var from []string
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		mu.Lock()
+		from = append(from, r.Proto+" "+r.RemoteAddr)
+		n := len(from)
+		mu.Unlock()
+		if n == 2 {
+			panic(http.ErrAbortHandler) // the stream is reset
+		}
+		_, _ = io.WriteString(w, "ok")
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	s := newSink(t, server.URL+testserver.SlackPath, slack.Options{CAFile: file})
+	require.NoError(t, write(t, s, events(1)...))
+	err := write(t, s, events(3)...)
+	requireRejected(t, err, 3)
+	require.ErrorContains(t, err, "perhaps delivered")
+	require.NoError(t, write(t, s, events(1)...))
+	mu.Lock()
+	defer mu.Unlock()
+	require.Len(t, from, 3)
+	for i, one := range from {
+		require.True(t, strings.HasPrefix(one, "HTTP/2.0 "), one)
+		require.NotContains(t, from[i+1:], one)
+	}
 }
 
 // What is certain not to have been sent is tried again.
