@@ -490,3 +490,77 @@ func TestLingerBeginsWithTheRecord(t *testing.T) {
 		require.LessOrEqual(t, time.Since(start), 1100*time.Millisecond)
 	})
 }
+
+// What ends the wait of a reader that has a batch, and gathers more.
+func TestWaitForPaces(t *testing.T) {
+	t.Parallel()
+	const d = time.Hour
+	fill := func(n int) func(*journal.Journal, *journal.Cursor) {
+		return func(j *journal.Journal, _ *journal.Cursor) {
+			for i := range n {
+				_ = j.Append(record(uint64(i+2), 60))
+			}
+		}
+	}
+	block := journal.CursorOptions{Overflow: journal.Block, BlockTimeout: time.Minute}
+	for name, test := range map[string]struct {
+		full    bool
+		options journal.CursorOptions
+		other   *journal.CursorOptions // of a reader that has read nothing
+		then    func(j *journal.Journal, c *journal.Cursor)
+		hurried bool
+		late    bool // after d
+	}{
+		"nothing":                        {then: fill(0), late: true},
+		"nothing, full":                  {then: fill(0), full: true, late: true},
+		"more":                           {then: fill(10)},
+		"less than a batch more":         {then: fill(9), late: true},
+		"more, full":                     {then: fill(11), full: true, late: true},
+		"awaited":                        {then: func(_ *journal.Journal, c *journal.Cursor) { c.Await(1) }, hurried: true},
+		"awaited, full":                  {then: func(_ *journal.Journal, c *journal.Cursor) { c.Await(1) }, full: true, hurried: true},
+		"closed":                         {then: func(j *journal.Journal, _ *journal.Cursor) { j.Close() }, hurried: true},
+		"closed, full":                   {then: func(j *journal.Journal, _ *journal.Cursor) { j.Close() }, full: true, hurried: true},
+		"appends wait":                   {then: fill(30), options: block},
+		"appends wait, full":             {then: fill(30), options: block, full: true, hurried: true},
+		"appends wait for another, full": {then: fill(3), options: block, other: &block, full: true, late: true},
+		"overflow, full":                 {then: fill(30), full: true, late: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				limit := int64(tiny)
+				if !strings.Contains(name, "append") && !strings.Contains(name, "overflow") {
+					limit = 1 << 20
+				}
+				j := open(t, journal.Options{Limit: limit})
+				test.options.Batch, test.options.BatchBytes, test.options.Linger = 10, 1<<20, 2*d
+				c := reader(j, test.options)
+				require.NoError(t, j.Append(record(1, 60)))
+				require.Equal(t, 1, read(c, nil, 1, 1000, true).Count)
+				if test.other != nil {
+					reader(j, *test.other)
+					for i := range uint64(13) {
+						require.NoError(t, j.Append(record(i+2, 60)))
+					}
+					require.Equal(t, 3, read(c, nil, 10, 1000, true).Count)
+				}
+				start := time.Now()
+				over := make(chan struct{})
+				go func() {
+					defer close(over)
+					time.Sleep(d / 2) // everything is asleep by then
+					test.then(j, c)
+				}()
+				require.Equal(t, test.hurried, c.WaitFor(d, test.full))
+				took := time.Since(start)
+				if test.late {
+					require.Equal(t, d, took)
+				} else {
+					require.Less(t, took, d/2+10*time.Millisecond)
+				}
+				j.Close()
+				<-over
+			})
+		})
+	}
+}
