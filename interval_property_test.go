@@ -83,84 +83,82 @@ func TestAccountIsExactWithIntervals(t *testing.T) {
 	for seed := range uint64(40) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { intervals(t, seed) })
-		})
-	}
-}
-
-func intervals(t *testing.T, seed uint64) {
-	rnd := rand.New(rand.NewPCG(seed, 1))
-	cfg := fapilog.Config{Buffer: int64(8<<10 + rnd.IntN(64<<10)), ShutdownTimeout: 3 * time.Second}.WithSegmentSize(500 + rnd.IntN(2000))
-	var (
-		all   []*moody
-		level slog.LevelVar
-		hurry atomic.Bool
-	)
-	for i := range 3 {
-		s := &moody{t: t, rnd: rand.New(rand.NewPCG(seed, uint64(i))), taken: make(map[uint64]int), hurried: &hurry, whole: rnd.IntN(2) == 0}
-		if i > 0 {
-			s.interval = time.Duration(1+rnd.IntN(20)) * time.Second
-		}
-		target := fapilog.Target{
-			Name: fmt.Sprint(i), Sink: s, Level: &level,
-			Batch: 1 + rnd.IntN(200), BatchBytes: 100 + rnd.IntN(20<<10), Linger: time.Duration(rnd.IntN(5000)) * time.Millisecond,
-		}
-		if !s.whole && rnd.IntN(2) == 0 {
-			target.Overflow, target.BlockTimeout = fapilog.Block, time.Duration(rnd.IntN(2000))*time.Millisecond
-		}
-		if rnd.IntN(3) == 0 {
-			target.RetryMaxAge = time.Duration(1+rnd.IntN(5000)) * time.Millisecond
-		}
-		all = append(all, s)
-		cfg.Targets = append(cfg.Targets, target)
-	}
-	out, err := fapilog.New(t.Context(), cfg)
-	require.NoError(t, err)
-	log := slog.New(fapilog.Handler(out, &slog.HandlerOptions{Level: slog.LevelDebug - 10}))
-	account := func() {
-		synctest.Wait()
-		st := out.Stats()
-		for i, s := range all {
-			a := st.Sinks[i]
-			require.Equal(t, st.Appended, a.Filtered+a.Delivered+a.Dropped+a.Rejected+a.Pending, "%+v", a)
-			require.Equal(t, uint64(len(s.taken)), a.Delivered)
-		}
-	}
-	n := 0
-	for range 60 {
-		for range rnd.IntN(200) {
-			log.Log(t.Context(), slog.Level(4*rnd.IntN(4)-4), fmt.Sprint(n), "i", n)
-			n++
-		}
-		switch rnd.IntN(10) {
-		case 0:
-			hurry.Store(true)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(60_000))*time.Millisecond)
-			err := out.Flush(ctx)
-			cancel()
-			if err == nil {
-				synctest.Wait()
-				for _, s := range out.Stats().Sinks {
-					require.Zero(t, s.Pending)
+			synctest.Test(t, func(t *testing.T) {
+				rnd := rand.New(rand.NewPCG(seed, 1))
+				cfg := fapilog.Config{Buffer: int64(8<<10 + rnd.IntN(64<<10)), ShutdownTimeout: 3 * time.Second}.WithSegmentSize(500 + rnd.IntN(2000))
+				var (
+					all   []*moody
+					level slog.LevelVar
+					hurry atomic.Bool
+				)
+				for i := range 3 {
+					s := &moody{t: t, rnd: rand.New(rand.NewPCG(seed, uint64(i))), taken: make(map[uint64]int), hurried: &hurry, whole: rnd.IntN(2) == 0}
+					if i > 0 {
+						s.interval = time.Duration(1+rnd.IntN(20)) * time.Second
+					}
+					target := fapilog.Target{
+						Name: fmt.Sprint(i), Sink: s, Level: &level,
+						Batch: 1 + rnd.IntN(200), BatchBytes: 100 + rnd.IntN(20<<10), Linger: time.Duration(rnd.IntN(5000)) * time.Millisecond,
+					}
+					if !s.whole && rnd.IntN(2) == 0 {
+						target.Overflow, target.BlockTimeout = fapilog.Block, time.Duration(rnd.IntN(2000))*time.Millisecond
+					}
+					if rnd.IntN(3) == 0 {
+						target.RetryMaxAge = time.Duration(1+rnd.IntN(5000)) * time.Millisecond
+					}
+					all = append(all, s)
+					cfg.Targets = append(cfg.Targets, target)
 				}
-				hurry.Store(false)
-			}
-		case 1:
-			level.Set(slog.Level(4*rnd.IntN(4) - 4))
-		default:
-			time.Sleep(time.Duration(rnd.IntN(3000)) * time.Millisecond)
-		}
-		account()
-	}
-	began := time.Now()
-	hurry.Store(true)
-	_ = out.Close() // some is undelivered then
-	require.LessOrEqual(t, time.Since(began), 5*time.Second)
-	account()
-	for i, s := range out.Stats().Sinks {
-		require.Zero(t, s.Pending)
-		for seq, times := range all[i].taken {
-			require.Equal(t, 1, times, seq)
-		}
+				out, err := fapilog.New(t.Context(), cfg)
+				require.NoError(t, err)
+				log := slog.New(fapilog.Handler(out, &slog.HandlerOptions{Level: slog.LevelDebug - 10}))
+				account := func() {
+					synctest.Wait()
+					st := out.Stats()
+					for i, s := range all {
+						a := st.Sinks[i]
+						require.Equal(t, st.Appended, a.Filtered+a.Delivered+a.Dropped+a.Rejected+a.Pending, "%+v", a)
+						require.Equal(t, uint64(len(s.taken)), a.Delivered)
+					}
+				}
+				n := 0
+				for range 60 {
+					for range rnd.IntN(200) {
+						log.Log(t.Context(), slog.Level(4*rnd.IntN(4)-4), fmt.Sprint(n), "i", n)
+						n++
+					}
+					switch rnd.IntN(10) {
+					case 0:
+						hurry.Store(true)
+						ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rnd.IntN(60_000))*time.Millisecond)
+						err := out.Flush(ctx)
+						cancel()
+						if err == nil {
+							synctest.Wait()
+							for _, s := range out.Stats().Sinks {
+								require.Zero(t, s.Pending)
+							}
+							hurry.Store(false)
+						}
+					case 1:
+						level.Set(slog.Level(4*rnd.IntN(4) - 4))
+					default:
+						time.Sleep(time.Duration(rnd.IntN(3000)) * time.Millisecond)
+					}
+					account()
+				}
+				began := time.Now()
+				hurry.Store(true)
+				_ = out.Close() // some is undelivered then
+				require.LessOrEqual(t, time.Since(began), 5*time.Second)
+				account()
+				for i, s := range out.Stats().Sinks {
+					require.Zero(t, s.Pending)
+					for seq, times := range all[i].taken {
+						require.Equal(t, 1, times, seq)
+					}
+				}
+			})
+		})
 	}
 }
