@@ -111,6 +111,7 @@ func TestAccountIsExactWithIntervals(t *testing.T) {
 				}
 				out, err := fapilog.New(t.Context(), cfg)
 				require.NoError(t, err)
+				defer func() { _ = out.Close() }()
 				log := slog.New(fapilog.Handler(out, &slog.HandlerOptions{Level: slog.LevelDebug - 10}))
 				account := func() {
 					synctest.Wait()
