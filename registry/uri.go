@@ -124,6 +124,9 @@ func (u *URI) parse(rest string) error {
 		if strayAt(st.rawPath, query) {
 			return errors.New("an '@' follows the host: write %40, and in a password %2F for '/' and %3F for '?'")
 		}
+		if secondScheme.MatchString(authority) && strings.HasPrefix(rest, "//") {
+			return errors.New("there are two schemes: leave out the second and its \"//\"; what has TLS has a scheme of its own")
+		}
 		if err := u.parseAuthority(authority); err != nil {
 			return err
 		}
@@ -147,6 +150,10 @@ func (u *URI) parse(rest string) error {
 	st.params, err = parseQuery(query)
 	return err
 }
+
+// secondScheme matches the host of a URI to which a scheme was added instead of
+// replacing the one that was there.
+var secondScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+._-]*:$`)
 
 // parameterInPath matches what looks like a parameter whose '?' was forgotten.
 var parameterInPath = regexp.MustCompile(`[&;][a-z_]+=`)
