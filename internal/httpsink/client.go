@@ -360,7 +360,7 @@ func (c *Client) advice(err error) string {
 	}
 	// The same type is for versions that make no sense.
 	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok && strings.Contains(e.Msg, "does not look like a TLS handshake") {
-		return ": the port speaks no TLS: is it http://?"
+		return ": the port speaks no TLS: write the scheme that is without it, or another port"
 	}
 	return ""
 }

@@ -377,7 +377,7 @@ func TestHandshakesThatFail(t *testing.T) {
 		"unknown authority":      {httpsink.Options{URL: start(&tls.Config{})}, true, ": name your authority with ca_file="},
 		"other authority":        {httpsink.Options{URL: start(&tls.Config{}), CAFile: strangers.File}, true, ": none of the authorities in ca_file has issued it"},
 		"old version":            {httpsink.Options{URL: start(&tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}), CAFile: ca.File}, true, "protocol version"},
-		"no TLS":                 {httpsink.Options{URL: strings.Replace(plain.URL, "http:", "https:", 1)}, true, "does not look like a TLS handshake: the port speaks no TLS: is it http://?"},
+		"no TLS":                 {httpsink.Options{URL: strings.Replace(plain.URL, "http:", "https:", 1)}, true, "does not look like a TLS handshake: the port speaks no TLS: write the scheme that is without it"},
 		"no client certificate":  {httpsink.Options{URL: start(&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}), CAFile: ca.File}, false, "certificate required"},
 		"bad client certificate": {httpsink.Options{URL: start(&tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}), CAFile: ca.File, CertFile: wrongCert, KeyFile: wrongKey}, false, "certificate"},
 	} {

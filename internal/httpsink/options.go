@@ -177,7 +177,7 @@ func parseURL(text string) (*url.URL, error) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, errors.New("the scheme is neither http nor https")
 	case u.Hostname() == "":
-		return nil, errors.New("there is no host: write https://host/path")
+		return nil, errors.New("there is no host: write it after the two slashes")
 	case strings.ContainsFunc(u.Hostname(), func(r rune) bool { return r >= 0x80 }):
 		return nil, errors.New("the host has letters that are not ASCII: write its ASCII form, which begins with xn--") // net/http does that, but not for Probe
 	case u.User != nil:

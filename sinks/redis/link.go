@@ -2,10 +2,12 @@ package redis
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -55,8 +57,9 @@ type link struct {
 
 // A call is one exchange with the server.
 type call struct {
-	ctx    context.Context
-	failed error // why there is no connection
+	ctx       context.Context
+	failed    error // why there is no connection
+	handshake bool  // of TLS, has begun and is not over
 }
 
 func newLink(address string, config *tls.Config) *link {
@@ -133,6 +136,10 @@ func (l *link) failed() error {
 	switch c := l.call; {
 	case l.closing.Err() != nil:
 		return errClosed
+	case c.handshake:
+		// A server without TLS waits for the rest of what it takes for a command.
+		cause := cmp.Or(c.ctx.Err(), c.failed, errNoAnswer)
+		return fmt.Errorf("no answer to the TLS handshake: if the port speaks no TLS, write redis instead of rediss: %w", cause)
 	case c.ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", errNoAnswer, c.ctx.Err())
 	default:
@@ -168,7 +175,7 @@ func (l *link) dial(library context.Context, network, address string) (net.Conn,
 	defer cancel()
 	defer context.AfterFunc(l.closing, cancel)()
 	defer context.AfterFunc(library, cancel)()
-	made, err := l.connect(ctx, network, address)
+	made, err := l.connect(ctx, c, network, address)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -190,17 +197,32 @@ func (l *link) dial(library context.Context, network, address string) (net.Conn,
 	return conn, nil
 }
 
-func (l *link) connect(ctx context.Context, network, address string) (net.Conn, error) {
+// connect makes a connection for a call, if there is one.
+func (l *link) connect(ctx context.Context, c *call, network, address string) (net.Conn, error) {
 	raw, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil || l.tls == nil {
 		return raw, err
 	}
 	secure := tls.Client(raw, l.tls)
-	if err := secure.HandshakeContext(ctx); err != nil {
+	l.shakes(c, true)
+	err = secure.HandshakeContext(ctx)
+	if err == nil || ctx.Err() == nil {
+		l.shakes(c, false) // it is over, one way or the other
+	}
+	if err != nil {
 		_ = raw.Close()
 		return nil, err
 	}
 	return secure, nil
+}
+
+// shakes notes whether a call waits for a TLS handshake.
+func (l *link) shakes(c *call, does bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c != nil {
+		c.handshake = does
+	}
 }
 
 // A conn is a connection of a link.
@@ -214,11 +236,24 @@ type conn struct {
 // Read reads, and looks at what comes first.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if !c.read && n > 0 {
+	switch {
+	case c.read:
+	case n > 0:
 		c.read = true
 		c.link.greeted(p[:n])
+	case c.link.tls == nil && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+		c.link.note(fmt.Errorf("the server has closed the connection without an answer: if the port speaks TLS, write rediss instead of redis: %w", err))
 	}
 	return n, err
+}
+
+// note keeps why the call that is running has failed.
+func (l *link) note(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.call != nil {
+		l.call.failed = err
+	}
 }
 
 // greetings are what servers send to new connections that they close at once
@@ -232,11 +267,7 @@ func (l *link) greeted(text []byte) {
 			continue
 		}
 		line, _, _ := strings.Cut(string(text), "\r\n")
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.call != nil {
-			l.call.failed = serverError(line[1:])
-		}
+		l.note(serverError(line[1:]))
 		return
 	}
 }

@@ -371,12 +371,12 @@ func (s *Sink) Probe(ctx context.Context) error {
 		switch {
 		case answered(c):
 			if wrong := s.target.wrongType(c); wrong != nil {
-				return s.error(wrong)
+				return s.verdict(wrong)
 			}
 		case !refused: // the connection or the handshake has failed
-			return s.error(cmp.Or(err, c.Err(), errNoAnswer))
+			return s.verdict(cmp.Or(err, c.Err(), errNoAnswer))
 		case !s.target.harmless(c):
-			return s.error(c.Err())
+			return s.verdict(c.Err())
 		}
 	}
 	return nil
@@ -401,7 +401,11 @@ func (s *Sink) error(err error) error {
 // describe returns an error in one line, with what to do.
 func describe(what string, err error) error {
 	text := oneLine(err.Error())
-	if hint := hints[code(err)]; hint != "" {
+	hint := hints[code(err)]
+	if strings.Contains(text, "DB index is out of range") {
+		hint = "correct the number in the path of the URI, or raise databases in the server's configuration"
+	}
+	if hint != "" {
 		text += ": " + hint
 	}
 	return &described{"redis: " + what + ": " + text, err}

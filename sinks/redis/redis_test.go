@@ -187,7 +187,7 @@ func TestProbe(t *testing.T) {
 	require.ErrorContains(t, probe("app:hunter2@", ""), "redis: XADD logs at redis://"+server.Address+": WRONGPASS")
 	require.ErrorContains(t, probe("app:"+password+"@", "?stream=other"), "NOPERM")
 	require.ErrorContains(t, probe("reader:"+password+"@", ""), "allow the user the command and the key, as with ACL SETUSER")
-	require.ErrorContains(t, probe(":"+password+"@", "/99"), "DB index is out of range")
+	require.ErrorContains(t, probe(":"+password+"@", "/99"), "DB index is out of range: correct the number in the path of the URI")
 	require.ErrorContains(t, probe(":"+password+"@", "?stream=text"), "WRONGTYPE the key is of type string: choose another key, or delete this one")
 	require.ErrorContains(t, probe(":"+password+"@", "?list=text"), "redis: RPUSH text at redis://"+server.Address+": WRONGTYPE the key is of type string")
 	keys, err := c.Keys(t.Context(), "*").Result()
@@ -253,11 +253,15 @@ func TestTLS(t *testing.T) {
 	require.NoError(t, out.Close())
 	requireAll(t, 100, streamed(t, plain.Address, redis.Options{Stream: redis.DefaultStream}))
 
+	// Waits for the end of a line, which what is encrypted need not have.
+	r := newRelay(t, plain.Address)
+	r.set(stall, "")
 	for uri, want := range map[string]string{
+		"rediss://" + r.address + "?timeout=500ms":           "no answer to the TLS handshake: if the port speaks no TLS, write redis",
 		"rediss://" + address:                                "certificate signed by unknown authority",
 		"rediss://" + address + "?ca_file=" + strangers.File: "certificate",
 		"rediss://" + address + "?ca_file=" + ca.File:        "certificate required",
-		"redis://" + address:                                 "redis: XADD logs at redis://" + address,
+		"redis://" + address:                                 "if the port speaks TLS, write rediss",
 	} {
 		_, err := fapilog.New(t.Context(), fapilog.Config{Sinks: []string{uri}, Fallback: t.Output()})
 		require.ErrorContains(t, err, want, uri)
