@@ -121,8 +121,9 @@ type Target struct {
 	// Overflow is [Block] ([DefaultBlockTimeout]).
 	BlockTimeout time.Duration
 
-	// SoftStart lets the fan-out open although the sink's destination is not
-	// usable yet.
+	// SoftStart lets the fan-out open although the sink's destination cannot be
+	// reached yet. What waiting does not mend, such as a wrong password (see
+	// [sinks.Hold]), is an error all the same.
 	SoftStart bool
 }
 

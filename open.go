@@ -11,9 +11,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fapilog/fapilog/internal/journal"
 	"github.com/fapilog/fapilog/internal/match"
+	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/internal/warn"
 	"github.com/fapilog/fapilog/internal/worker"
 	"github.com/fapilog/fapilog/registry"
@@ -307,7 +309,8 @@ func construct(ctx context.Context, r *registry.Registry, t *target) (sinks.Sink
 	return sink, err
 }
 
-// probeAll asks all destinations at once whether they are usable.
+// probeAll asks all destinations at once whether they are usable. SoftStart waives
+// what may pass by itself: a verdict says that it does not.
 func probeAll(ctx context.Context, targets []*target) {
 	var wg sync.WaitGroup
 	for _, t := range targets {
@@ -316,10 +319,20 @@ func probeAll(ctx context.Context, targets []*target) {
 			continue
 		}
 		wg.Go(func() {
-			err := worker.Bounded(warn.Context(ctx, t.warned), t.Timeout, t.redact, p.Probe)
-			if t.SoftStart {
+			var lasts atomic.Bool // the method may still run when it was given up
+			err := worker.Bounded(warn.Context(ctx, t.warned), t.Timeout, t.redact, func(ctx context.Context) error {
+				err := p.Probe(ctx)
+				kind, _, _ := verdict.Of(err) // which is not in what may be shown
+				lasts.Store(kind != verdict.Retry)
+				return err
+			})
+			switch {
+			case err == nil:
+			case lasts.Load():
+				t.fail(err)
+			case t.SoftStart:
 				t.soft = err
-			} else if err != nil {
+			default:
 				t.fail(fmt.Errorf("%w; %s starts all the same", err, softStart(t)))
 			}
 		})

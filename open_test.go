@@ -268,11 +268,11 @@ func (s *failingProbe) Probe(context.Context) error {
 func TestProbe(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		bad, hanging := target("bad", &failingProbe{err: errors.New("password refused")}), target("hanging", &failingProbe{hangs: true})
+		bad, hanging := target("bad", &failingProbe{err: errors.New("connection refused")}), target("hanging", &failingProbe{hangs: true})
 		cfg := fapilog.Config{Targets: []fapilog.Target{bad, hanging, target("good", &proberSink{})}}
 		start := time.Now()
 		_, err := fapilog.New(t.Context(), cfg)
-		require.EqualError(t, err, "fapilog: open target 1 (bad): password refused; SoftStart starts all the same\n"+
+		require.EqualError(t, err, "fapilog: open target 1 (bad): connection refused; SoftStart starts all the same\n"+
 			"fapilog: open target 2 (hanging): no answer within 10s: context deadline exceeded; SoftStart starts all the same")
 		require.Less(t, time.Since(start), fapilog.DefaultTimeout+time.Second)
 		require.Equal(t, int32(1), cfg.Targets[2].Sink.(*proberSink).closed.Load())
@@ -284,6 +284,29 @@ func TestProbe(t *testing.T) {
 		require.NoError(t, out.Close())
 		time.Sleep(time.Hour) // the hanging probes
 	})
+}
+
+// What waiting does not mend is an error at start-up, also where a destination
+// that cannot be reached yet is none.
+func TestSoftStartWaivesUnreachabilityAlone(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		sinks.Hold(errors.New("password refused")),
+		fmt.Errorf("wrapped: %w", sinks.Hold(errors.New("password refused"))),
+		sinks.Permanent(errors.New("password refused")),
+	} {
+		s := target("bad", &failingProbe{err: err})
+		s.SoftStart = true
+		_, got := fapilog.New(t.Context(), fapilog.Config{Targets: []fapilog.Target{s}, Fallback: io.Discard})
+		require.EqualError(t, got, "fapilog: open target 1 (bad): "+err.Error())
+	}
+	for _, err := range []error{errors.New("starting up"), sinks.RetryAfter(errors.New("starting up"), time.Second)} {
+		s := target("soft", &failingProbe{err: err})
+		s.SoftStart = true
+		out, err := fapilog.New(t.Context(), fapilog.Config{Targets: []fapilog.Target{s}, Fallback: io.Discard})
+		require.NoError(t, err)
+		require.NoError(t, out.Close())
+	}
 }
 
 func TestConstructorThatHangsIsGivenUpAndClosedLater(t *testing.T) {

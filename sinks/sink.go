@@ -46,8 +46,9 @@ type Sink interface {
 }
 
 // A Prober is a [Sink] that can tell whether its destination is usable. Open
-// calls Probe once for each sink, and an error fails Open, unless the sink has
-// soft_start=true. While a sink is held (see [Hold]), Probe is asked before
+// calls Probe once for each sink, and an error fails Open. With soft_start=true
+// it does so only if it is made by [Hold] or [Permanent]: any other may pass by
+// itself. While a sink is held, Probe is asked before
 // its batch is tried again. It is not called at the same time as Write, unless
 // the call by Open ignored its context and was given up.
 type Prober interface {

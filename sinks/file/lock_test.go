@@ -42,6 +42,8 @@ func TestSinksThatCannotShareAFile(t *testing.T) {
 		err = second.Probe(ctx)
 		require.ErrorContains(t, err, inUse)
 		kind, _, _ := verdict.Of(err)
+		require.Equal(t, verdict.Retry, kind, "at start-up, where soft_start=true waives it")
+		kind, _, _ = verdict.Of(second.Write(ctx, numbered(0, 1)))
 		require.Equal(t, verdict.Hold, kind)
 		write(t, first, numbered(0, 3)...)
 		require.Len(t, attempt(t, second, numbered(3, 13)), 10)

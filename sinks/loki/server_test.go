@@ -307,7 +307,7 @@ func TestMisconfiguration(t *testing.T) {
 	require.ErrorContains(t, start(uriOf(gate.URL+"/prefix", "tenant=a")), "answered 404 Not Found: 404 page not found: there is no push API: the path")
 	require.NoError(t, start(uriOf(gate.URL, "tenant=a")))
 	require.NoError(t, start(uriOf(gate.URL+"/loki/api/v1/push", "headers=X-Scope-OrgID=a")))
-	require.NoError(t, start(uriOf(gate.URL, "soft_start=true")), "waives the probe")
+	require.ErrorContains(t, start(uriOf(gate.URL, "soft_start=true")), "answered 401", "waives that Loki is down, and nothing else")
 	require.Error(t, start(uriOf(gate.URL, "soft_start=true&tenant=%2F")))
 	entries, err := l.Query("a", `{service_name=~".+"}`, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	require.NoError(t, err)
@@ -349,6 +349,7 @@ func TestMisconfiguration(t *testing.T) {
 	l.Kill()
 	gate.set(nil)
 	require.ErrorContains(t, start(uriOf("http://"+l.Address+"/secret", "tenant=a")), "dial tcp")
+	require.NoError(t, start(uriOf("http://"+l.Address, "tenant=a&soft_start=true")))
 }
 
 // A line that is too long is rejected by itself before it is sent. What Loki is

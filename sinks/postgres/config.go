@@ -71,7 +71,11 @@ func rejectLibrary(uri, library *registry.URI) {
 			return
 		}
 		if _, err := parse(text); err != nil {
-			uri.Reject(name, uri.Redact(err.Error()))
+			reason := uri.Redact(err.Error())
+			if strings.Contains(reason, "sslmode is invalid") {
+				reason = "not one of disable, allow, prefer, require, verify-ca, verify-full"
+			}
+			uri.Reject(name, reason)
 		}
 	}
 }

@@ -120,7 +120,13 @@ func TestWrongPassword(t *testing.T) {
 	require.ErrorContains(t, err, "(SQLSTATE 28P01): check user and password")
 	require.NotContains(t, err.Error(), p.Password)
 
-	out := open(t, p.URI(user, "soft_start=true"))
+	p.Exec("ALTER ROLE " + user + " PASSWORD '" + p.Password + "'")
+	out := open(t, uri)
+	disconnect := func() {
+		p.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'fapilog' AND datname = current_database()")
+	}
+	p.Exec("ALTER ROLE " + user + " PASSWORD 'another'")
+	disconnect()
 	logN(out, 10)
 	waitFor(t, out, fapilog.StateHeld)
 	p.Exec("ALTER ROLE " + user + " PASSWORD '" + p.Password + "'")
@@ -128,8 +134,10 @@ func TestWrongPassword(t *testing.T) {
 
 	// A file with passwords is read for each connection.
 	file := filepath.Join(t.TempDir(), "passwords")
+	require.NoError(t, os.WriteFile(file, []byte("*:*:*:*:"+p.Password+"\n"), 0o600))
+	out = open(t, fmt.Sprintf("postgres://%s@%s/%s?passfile=%s&table=by_file", user, p.Address, p.Database, file))
 	require.NoError(t, os.WriteFile(file, []byte("*:*:*:*:wrong\n"), 0o600))
-	out = open(t, fmt.Sprintf("postgres://%s@%s/%s?passfile=%s&soft_start=true&table=by_file", user, p.Address, p.Database, file))
+	disconnect()
 	logN(out, 10)
 	waitFor(t, out, fapilog.StateHeld)
 	require.NoError(t, os.WriteFile(file, []byte("*:*:*:*:"+p.Password+"\n"), 0o600))
@@ -310,7 +318,7 @@ func TestWhatPasses(t *testing.T) {
 }
 
 // What is wrong at start-up is said, with what to do about it, and without a
-// secret. Only that the server is not usable is waived by soft_start.
+// secret. Only that the server cannot be reached is waived by soft_start.
 func TestMisconfiguration(t *testing.T) {
 	t.Parallel()
 	p := testserver.StartPostgres(t)
@@ -322,26 +330,29 @@ func TestMisconfiguration(t *testing.T) {
 	p.Exec("CREATE SCHEMA closed; REVOKE CREATE ON DATABASE " + p.Database + " FROM " + user)
 	gone := newProxy(t, p.Address)
 	gone.refuse()
+	mute := newProxy(t, p.Address)
+	mute.set(silent)
 	for _, test := range []struct {
 		uri, want string
 		soft      bool
 	}{
 		{p.URIAt(testserver.Address(testserver.Port(t)), user, ""), "connection refused", true},
+		{p.URIAt(mute.Address, user, "connect_timeout=60&timeout=50ms"), "postgres: probe postgres://" + mute.Address + ": no answer: ", true},
 		{p.URIAt(gone.Address, user, ""), "postgres: probe postgres://" + gone.Address + ": ", true},
-		{strings.Replace(uri, p.Password, "wrong-password", 1), "check user and password", true},
-		{strings.Replace(uri, p.Address+"/"+p.Database, p.Address+"/no_such_database", 1), "create the database, or correct the path of the URI", true},
-		{p.URI(user, "create=false"), `there is no table "logs": create it, or set create=true`, true},
-		{p.URI(user, "create=false&schema=A%20b&table=C%22d"), `there is no table "A b"."C""d"`, true},
-		{p.URI(user, "schema=new"), `create the table "new"."logs": ERROR: permission denied for database`, true},
-		{p.URI(user, "schema=closed"), `permission denied for schema closed (SQLSTATE 42501): grant`, true},
-		{p.URI(user, "table=narrow"), `the column seq of the table "narrow" is of the type int4: make it bigint`, true},
-		{p.URI(user, "table=short"), `the table "short" has no column seq: add it, with the type bigint`, true},
-		{p.URI(user, "table=alien"), `no permission to insert into the column log_id of the table "alien": grant INSERT`, true},
-		{p.URI(user, "sslmode=require"), "server refused TLS connection", true},
-		{p.URI(user, "options=-c%20no_such_setting%3D1"), "42704", true},
+		{strings.Replace(uri, p.Password, "wrong-password", 1), "check user and password", false},
+		{strings.Replace(uri, p.Address+"/"+p.Database, p.Address+"/no_such_database", 1), "create the database, or correct the path of the URI", false},
+		{p.URI(user, "create=false"), `there is no table "logs": create it, or set create=true`, false},
+		{p.URI(user, "create=false&schema=A%20b&table=C%22d"), `there is no table "A b"."C""d"`, false},
+		{p.URI(user, "schema=new"), `create the table "new"."logs": ERROR: permission denied for database`, false},
+		{p.URI(user, "schema=closed"), `permission denied for schema closed (SQLSTATE 42501): grant`, false},
+		{p.URI(user, "table=narrow"), `the column seq of the table "narrow" is of the type int4: make it bigint`, false},
+		{p.URI(user, "table=short"), `the table "short" has no column seq: add it, with the type bigint`, false},
+		{p.URI(user, "table=alien"), `no permission to insert into the column log_id of the table "alien": grant INSERT`, false},
+		{p.URI(user, "sslmode=require"), "server refused TLS connection: switch it on there, or write sslmode=disable", false},
+		{p.URI(user, "options=-c%20no_such_setting%3D1"), "42704", false},
 		{p.URI(user, "tabel=x"), "parameter tabel: unknown: did you mean table?", false},
 		{p.URI(user, "sslmod=require"), "parameter sslmod: unknown: did you mean sslmode?", false},
-		{p.URI(user, "sslmode=sometimes"), "parameter sslmode: failed to configure TLS (sslmode is invalid)", false},
+		{p.URI(user, "sslmode=sometimes"), "parameter sslmode: not one of disable, allow, prefer, require, verify-ca, verify-full", false},
 		{p.URI(user, "sslrootcert=/none/authority.pem"), "parameter sslrootcert: ", false},
 		{p.URI(user, "sslcert=/none/client.pem&sslkey=/none/client.key"), "parameter sslkey: failed to configure TLS (unable to read sslkey", false},
 		{p.URI(user, "sslcert=/none/client.pem"), "parameter sslcert: failed to configure TLS (both", false},
@@ -353,6 +364,7 @@ func TestMisconfiguration(t *testing.T) {
 		err := opening(t, test.uri)
 		require.ErrorContains(t, err, test.want)
 		require.NotContains(t, err.Error(), "assw0rd")
+		require.Equal(t, strings.Contains(test.uri, "sslmode=require"), strings.Contains(err.Error(), "TLS connection"), "%v", err)
 		require.NotContains(t, err.Error(), "wrong-password")
 		if !strings.Contains(test.uri, "?") {
 			test.uri += "?"

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"slices"
@@ -121,11 +122,34 @@ func (s *Sink) fail(what string, err error) error {
 	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		err = e.Unwrap()
 	}
-	// Of several attempts to connect, each has a line.
-	lines := slices.Compact(strings.Split(err.Error(), "\n"))
-	text := "postgres: " + what + " " + s.where + ": " + strings.Join(lines, "; ")
-	if hint := hints[state(err)]; hint != "" {
+	text := "postgres: " + what + " " + s.where + ": " + strings.Join(attempts(err), "; ")
+	hint := hints[state(err)]
+	if state(err) == "" && strings.HasSuffix(text, tlsRefused) {
+		hint = "switch it on there, or write sslmode=disable to go without"
+	}
+	if hint != "" {
 		text += ": " + hint
 	}
 	return &failure{text, err}
+}
+
+// attempts returns what an error says of each attempt to connect, in a line each:
+// once, and without those for which the server has no TLS if others followed, as
+// sslmode=prefer has it.
+func attempts(err error) []string {
+	var lines []string
+	for _, line := range strings.Split(err.Error(), "\n") {
+		line = strings.TrimPrefix(line, "hostname resolving error: ") // before the first of several
+		if line == context.DeadlineExceeded.Error() || line == context.Canceled.Error() {
+			line = "no answer: " + line
+		}
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	refused := func(line string) bool { return strings.HasSuffix(line, tlsRefused) }
+	if others := slices.DeleteFunc(slices.Clone(lines), refused); len(others) > 0 {
+		return others
+	}
+	return lines
 }

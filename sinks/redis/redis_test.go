@@ -198,6 +198,12 @@ func TestProbe(t *testing.T) {
 	require.ErrorContains(t, probe("app:hunter2@", ""), "dial tcp "+server.Address+": connect: connection refused")
 	require.NoError(t, probe("", "?soft_start=true"))
 	require.Error(t, probe("", "?soft_start=true&stream="))
+	server.Restart()
+	for user, parameters := range map[string]string{"": "?", "app:hunter2@": "?", ":" + password + "@": "/99?", "app:" + password + "@": "?stream=other&"} {
+		err := probe(user, parameters+"soft_start=true")
+		require.Error(t, err, "waives that the server is down, not %s%s", user, parameters)
+		require.NotContains(t, err.Error(), "starts all the same")
+	}
 }
 
 // A call that the server does not answer ends with its context, and with Close.
