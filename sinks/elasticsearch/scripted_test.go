@@ -130,6 +130,7 @@ func TestVerdicts(t *testing.T) {
 		{slogtest.Answer{Status: 404}, verdict.Hold, 0, "is this the address"},
 		{slogtest.Answer{Status: 405, Body: `{"error":"Incorrect HTTP method","status":405}`}, verdict.Hold, 0, "Incorrect HTTP method"},
 		{slogtest.Answer{Status: 406}, verdict.Hold, 0, ""},
+		{slogtest.Answer{Status: 407}, verdict.Hold, 0, ""},
 		{slogtest.Answer{Status: 408}, verdict.Retry, 0, ""},
 		{said(429, "es_rejected_execution_exception", "queue is full"), verdict.Retry, 0, "queue is full"},
 		{said(429, "cluster_block_exception", "index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark"), verdict.Hold, 0, "make room"},

@@ -118,12 +118,15 @@ func TestVerdicts(t *testing.T) {
 		{slogtest.Answer{Status: 401}, verdict.Hold, 0},
 		{slogtest.Answer{Status: 403}, verdict.Hold, 0},
 		{slogtest.Answer{Status: 404}, verdict.Hold, 0},
+		{slogtest.Answer{Status: 405}, verdict.Hold, 0},
+		{slogtest.Answer{Status: 407}, verdict.Hold, 0},
 		{slogtest.Answer{Status: 400, Body: "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>"}, verdict.Hold, 0},
 		{slogtest.Answer{Status: 408}, verdict.Retry, 0},
 		{slogtest.Answer{Status: 429}, verdict.Retry, 0},
 		{slogtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, verdict.Retry, 7 * time.Second},
 		{slogtest.Answer{Status: 503, Header: later}, verdict.Retry, time.Minute},
 		{slogtest.Answer{Status: 500}, verdict.Retry, 0},
+		{slogtest.Answer{Status: 502}, verdict.Retry, 0},
 		{slogtest.Answer{Status: 504}, verdict.Retry, 0},
 		{slogtest.Answer{Status: 413}, verdict.TooLarge, 0},
 		{slogtest.Answer{Status: 422}, verdict.Permanent, 0},
@@ -151,7 +154,7 @@ func TestVerdicts(t *testing.T) {
 func TestStreamsThatFail(t *testing.T) {
 	t.Parallel()
 	batch := newLog("").batch(record(at, "a", "k", 1), record(at, "b", "k", 2), record(at, "c", "k", 1), record(at, "d", "k", 3))
-	for status, kind := range map[int]verdict.Kind{503: verdict.Retry, 401: verdict.Hold} {
+	for status, kind := range map[int]verdict.Kind{429: verdict.Retry, 503: verdict.Retry, 260: verdict.Hold, 401: verdict.Hold} {
 		server := newServer(t, slogtest.Answer{Status: 204}, slogtest.Answer{Status: status})
 		s := mustOpen(t, uriOf(server.URL, "label_keys=k"))
 		err := s.Write(t.Context(), batch)

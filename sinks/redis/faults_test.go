@@ -108,6 +108,33 @@ func TestHeldUntilCorrected(t *testing.T) {
 	requireAll(t, 100, streamed(t, server.Address, redis.Options{Stream: redis.DefaultStream}))
 }
 
+// A password that the server is given while the sink is connected, and that the URI
+// lacks, is the operator's matter: nothing is lost over it.
+func TestPasswordThatIsSet(t *testing.T) {
+	t.Parallel()
+	server := testserver.StartRedis(t)
+	c := dial(t, server.Address, 0)
+	require.NoError(t, c.Ping(t.Context()).Err()) // its connection stays
+	out := open(t, "redis://"+server.Address)
+	require.NoError(t, c.ConfigSet(t.Context(), "requirepass", password).Err())
+	require.NoError(t, c.Do(t.Context(), "client", "kill", "type", "normal", "skipme", "yes").Err())
+	logN(out, 100)
+	testserver.Wait(t, "the sink to be held", func() error {
+		if st := out.Stats().Sinks[0]; st.State != fapilog.StateHeld {
+			return fmt.Errorf("%+v", st)
+		}
+		return nil
+	})
+	require.ErrorContains(t, out.Stats().Sinks[0].LastError, ": the server wants a password: write redis://user:password@host")
+	require.NoError(t, c.Do(t.Context(), "auth", password).Err())
+	require.NoError(t, c.ConfigSet(t.Context(), "requirepass", "").Err())
+	require.NoError(t, out.Close())
+	st := out.Stats().Sinks[0]
+	require.EqualValues(t, 100, st.Delivered)
+	require.Zero(t, st.Dropped+st.Rejected+st.Pending)
+	requireAll(t, 100, streamed(t, server.Address, redis.Options{Stream: redis.DefaultStream}))
+}
+
 // What was answered before the connection broke is not sent again.
 func TestAnswersThatAreLost(t *testing.T) {
 	t.Parallel()

@@ -402,8 +402,11 @@ func (s *Sink) error(err error) error {
 func describe(what string, err error) error {
 	text := oneLine(err.Error())
 	hint := hints[code(err)]
-	if strings.Contains(text, "DB index is out of range") {
+	switch {
+	case strings.Contains(text, "DB index is out of range"):
 		hint = "correct the number in the path of the URI, or raise databases in the server's configuration"
+	case strings.Contains(text, "Protocol error: unauthenticated "): // before it can say NOAUTH, a command is too long for it
+		hint = hints["NOAUTH"]
 	}
 	if hint != "" {
 		text += ": " + hint
