@@ -278,6 +278,27 @@ func TestServerThatVanishes(t *testing.T) {
 	requireRows(t, p, "logs", 3)
 }
 
+// A server that has stopped answering does not keep the sink from being closed in
+// the time that it has when that of the shutdown is over.
+func TestShutdownWhileNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	p := testserver.StartPostgres(t)
+	user := p.User("app")
+	for name, begin := range map[string]func(*proxy){"connected": (*proxy).freeze, "connecting": (*proxy).stall} {
+		proxy := newProxy(t, p.Address)
+		out, err := fapilog.New(t.Context(), fapilog.Config{
+			Sinks: []string{p.URIAt(proxy.Address, user, "sslmode=disable")}, Fallback: t.Output(), ShutdownTimeout: 300 * time.Millisecond,
+		})
+		require.NoError(t, err)
+		begin(proxy)
+		logN(out, 10)
+		err = out.Close()
+		require.ErrorContains(t, err, "10 records undelivered", name)
+		require.NotContains(t, err.Error(), "does not return", name)
+		require.Equal(t, fapilog.StateClosed, out.Stats().Sinks[0].State, name)
+	}
+}
+
 // Locks, timeouts and limits pass.
 func TestWhatPasses(t *testing.T) {
 	t.Parallel()

@@ -110,6 +110,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -221,6 +222,7 @@ type Sink struct {
 	copySQL, insertSQL string
 
 	connections connections
+	unanswered  atomic.Bool // the newest call has ended because its context did
 
 	// Of the goroutine that calls Write and Probe.
 	ready  bool // the table was there
@@ -339,6 +341,7 @@ func (s *Sink) Write(ctx context.Context, batch []sinks.Event) error {
 
 // answer makes an error for the caller.
 func (s *Sink) answer(what string, err error) error {
+	s.unanswered.Store(errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled))
 	switch state(err) {
 	case readOnly:
 		// It may have become a standby, and another server have its name now.
@@ -423,8 +426,12 @@ func lacksValue(name string) bool {
 }
 
 // Close closes the connections. A server that does not answer is left to itself
-// after a second.
+// after a second, or at once if the newest batch has got no answer: at the end of
+// a shutdown, there is less than a second left.
 func (s *Sink) Close() error {
+	if s.unanswered.Load() {
+		s.connections.cutAll()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeWithin)
 	defer cancel()
 	defer context.AfterFunc(ctx, s.connections.cutAll)()

@@ -20,6 +20,7 @@ type proxy struct {
 
 	mu    sync.Mutex
 	mode  mode
+	ice   chan struct{} // until it is closed, what the server sends is not passed on
 	conns map[net.Conn]bool
 	deaf  []net.Conn // those of the mode silent, until the end
 }
@@ -42,6 +43,7 @@ func newProxy(t testing.TB, server string) *proxy {
 	p.wg.Go(p.accept)
 	t.Cleanup(func() {
 		p.set(refusing)
+		p.thaw()
 		_ = l.Close()
 		p.wg.Wait()
 		for _, c := range p.deaf {
@@ -66,6 +68,34 @@ func (p *proxy) mend()        { p.set(passing) }
 func (p *proxy) refuse()      { p.set(refusing) }
 func (p *proxy) stall()       { p.set(stalling) }
 func (p *proxy) loseAnswers() { p.set(losing) }
+
+// freeze keeps back what the server sends on all connections, and thaw passes it on.
+func (p *proxy) freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ice = make(chan struct{})
+}
+
+func (p *proxy) thaw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ice != nil {
+		close(p.ice)
+		p.ice = nil
+	}
+}
+
+// frozen returns what is to be waited for.
+func (p *proxy) frozen() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ice != nil {
+		return p.ice
+	}
+	none := make(chan struct{})
+	close(none)
+	return none
+}
 
 // unanswered returns how many connections were made in the mode silent.
 func (p *proxy) unanswered() int {
@@ -132,6 +162,7 @@ func (p *proxy) back(client, server net.Conn, m mode) {
 		if m == losing && succeeded(buf[:n]) {
 			return
 		}
+		<-p.frozen()
 		if _, failed := client.Write(buf[:n]); failed != nil || err != nil {
 			return
 		}
