@@ -75,20 +75,20 @@ func (r *reported) compare(now SinkStats, at time.Time) (news []string) {
 		}
 		news = append(news, now.trouble(since, at))
 	}
-	lost := func(what, why string, old, now uint64) {
+	lost := func(what, why, more string, old, now uint64) {
 		if now > old {
-			news = append(news, fmt.Sprintf("%s %s: %s (%d so far)", records(now-old), what, why, now))
+			news = append(news, fmt.Sprintf("%s %s: %s (%d so far)%s", records(now-old), what, why, now, more))
 		}
 	}
 	old := r.stats
-	lost("dropped", "the buffer is full and the sink behind"+now.whyBehind(), old.Drops.Overflow, now.Drops.Overflow)
-	lost("dropped", "undelivered for longer than retry_max_age", old.Drops.Expired, now.Drops.Expired)
-	lost("dropped", "undelivered at the end of the shutdown", old.Drops.Shutdown, now.Drops.Shutdown)
+	lost("dropped", "the buffer is full and the sink behind", now.whyBehind(), old.Drops.Overflow, now.Drops.Overflow)
+	lost("dropped", "undelivered for longer than retry_max_age", "", old.Drops.Expired, now.Drops.Expired)
+	lost("dropped", "undelivered at the end of the shutdown", "", old.Drops.Shutdown, now.Drops.Shutdown)
 	refused := "the destination refuses them"
 	if now.Rejected-old.Rejected == 1 {
 		refused = "the destination refuses it"
 	}
-	lost("rejected", refused+lastError(now), old.Rejected, now.Rejected)
+	lost("rejected", refused, lastError(now), old.Rejected, now.Rejected)
 	if now.Warnings > old.Warnings {
 		news = append(news, fmt.Sprintf("warning: %v (%d so far)", now.LastWarning, now.Warnings))
 	}
