@@ -23,7 +23,6 @@ import (
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/registry"
-	"github.com/fapilog/fapilog/sinks"
 	"github.com/fapilog/fapilog/sinks/slack"
 	"github.com/fapilog/fapilog/slogtest"
 )
@@ -226,30 +225,6 @@ func TestRefusedIsNotDivided(t *testing.T) {
 	requireRejected(t, write(t, s, events(3)...), 3)
 	require.NoError(t, write(t, s, events(8)...))
 	require.Len(t, server.Requests(), 3)
-}
-
-// What each status means that Slack, or a gateway, may answer.
-func TestVerdicts(t *testing.T) {
-	t.Parallel()
-	for want, statuses := range map[verdict.Kind][]int{
-		verdict.Retry:     {408, 409, 421, 423, 425, 429, 499, 500, 502, 503, 504, 520, 599},
-		verdict.Permanent: {400, 413, 422},
-		verdict.Hold:      {201, 202, 204, 206, 300, 301, 302, 303, 304, 307, 308, 401, 402, 403, 404, 405, 406, 407, 410, 411, 414, 415, 431, 451, 501, 505, 506, 507, 508, 510, 511},
-	} {
-		for _, status := range statuses {
-			server := slogtest.NewServer(t)
-			server.SetDefault(slogtest.Answer{Status: status})
-			err := write(t, newSink(t, server.URL+testserver.SlackPath, slack.Options{}), events(2)...)
-			if want == verdict.Permanent {
-				requireRejected(t, err, 2)
-				continue
-			}
-			kind, _, _ := verdict.Of(err)
-			require.Error(t, err, status)
-			require.Equal(t, want, kind, "%d: %v", status, err)
-			require.NotErrorAs(t, err, new(*sinks.BatchError), status)
-		}
-	}
 }
 
 // Half of a request may be all that Slack needed, as far as the sink knows.

@@ -14,11 +14,12 @@ import (
 	"github.com/fapilog/fapilog/slogtest"
 )
 
-// Each status has its verdict, which is that of all records of the message: it is
+// Each answer has its verdict, which is that of all records of the message: it is
 // sent again as it was, kept, or rejected without being divided.
-func TestVerdicts(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	t.Parallel()
-	later := http.Header{"Retry-After": {time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)}, "Date": {time.Now().UTC().Format(http.TimeFormat)}}
+	now := time.Now().UTC()
+	later := http.Header{"Retry-After": {now.Add(time.Minute).Format(http.TimeFormat)}, "Date": {now.Format(http.TimeFormat)}}
 	for _, test := range []struct {
 		answer slogtest.Answer
 		kind   verdict.Kind
@@ -68,5 +69,29 @@ func TestVerdicts(t *testing.T) {
 		requests := server.Requests()
 		require.Len(t, requests, 2)
 		require.Equal(t, string(requests[0].Body), string(requests[1].Body), "the same message")
+	}
+}
+
+// What each status means that Slack, or a gateway, may answer.
+func TestStatuses(t *testing.T) {
+	t.Parallel()
+	for want, statuses := range map[verdict.Kind][]int{
+		verdict.Retry:     {408, 409, 421, 423, 425, 429, 499, 500, 502, 503, 504, 520, 599},
+		verdict.Permanent: {400, 413, 422},
+		verdict.Hold:      {201, 202, 204, 206, 300, 301, 302, 303, 304, 307, 308, 401, 402, 403, 404, 405, 406, 407, 410, 411, 414, 415, 431, 451, 501, 505, 506, 507, 508, 510, 511},
+	} {
+		for _, status := range statuses {
+			server := slogtest.NewServer(t)
+			server.SetDefault(slogtest.Answer{Status: status})
+			err := write(t, newSink(t, server.URL+testserver.SlackPath, slack.Options{}), events(2)...)
+			if want == verdict.Permanent {
+				requireRejected(t, err, 2)
+				continue
+			}
+			kind, _, _ := verdict.Of(err)
+			require.Error(t, err, status)
+			require.Equal(t, want, kind, "%d: %v", status, err)
+			require.NotErrorAs(t, err, new(*sinks.BatchError), status)
+		}
 	}
 }
