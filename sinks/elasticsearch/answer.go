@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fapilog/fapilog/internal/httpsink"
@@ -37,17 +38,30 @@ type cause struct {
 	CausedBy *cause `json:"caused_by"`
 }
 
-// The end of what is said about a field quotes the record.
-var quotesRecord = regexp.MustCompile(`(?s)( in document with id '.*|\.? Preview of field's value: .*|\n at \[Source: .*)$`)
+// The end of what is said about a field, or by a processor of a pipeline, quotes
+// the record.
+var quotesRecord = regexp.MustCompile(`(?s)(?: in document with id '| Preview of field's value: |\n at \[Source: ` +
+	`|( not match field value| against source|For input string|unable to convert|unable to parse date)\b).*$`)
 
-// text returns the error without the parts that quote the record.
+// position is where in the document an error is, as Elasticsearch 8 says first:
+// each record would have a reason of its own.
+var position = regexp.MustCompile(`^\[-?\d+:-?\d+\] `)
+
+// plain returns a reason without the parts that are about one record.
+func plain(reason string) string {
+	reason = quotesRecord.ReplaceAllString(position.ReplaceAllString(reason, ""), "$1")
+	return strings.TrimSuffix(reason, ".")
+}
+
+// text returns the error without the parts that are about one record.
 func (c *cause) text() string {
 	if c == nil {
 		return "without a reason"
 	}
-	text := c.Type + ": " + quotesRecord.ReplaceAllString(c.Reason, "")
-	if by := c.CausedBy; by != nil && (c.Reason == "" || c.Reason == "failed to parse") && by.Reason != "" {
-		text += ": " + quotesRecord.ReplaceAllString(by.Reason, "")
+	reason := plain(c.Reason)
+	text := c.Type + ": " + reason
+	if by := c.CausedBy; by != nil && (reason == "" || reason == "failed to parse") && by.Reason != "" {
+		text += ": " + plain(by.Reason)
 	}
 	return text
 }
@@ -77,6 +91,7 @@ const (
 	security        = "security_exception"
 	versionConflict = "version_conflict_engine_exception"
 	illegalArgument = "illegal_argument_exception"
+	failProcessor   = "fail_processor_exception"
 )
 
 // unparsable are the types of errors for a whole bulk request that speak of what
@@ -108,6 +123,8 @@ func (s *Sink) judge(answer *httpsink.Response) error {
 	case said == nil:
 	case said.Type == blocked && answer.Status != http.StatusServiceUnavailable:
 		return sinks.Hold(fmt.Errorf("%w: %s", err, unblock))
+	case answer.Status == http.StatusTooManyRequests && neverFits(said.Reason):
+		return sinks.TooLarge(err)
 	case answer.Status == http.StatusBadRequest && !slices.Contains(unparsable, said.Type):
 		return sinks.Hold(err)
 	case answer.Status == http.StatusNotFound:
@@ -117,6 +134,22 @@ func (s *Sink) judge(answer *httpsink.Response) error {
 		return err
 	}
 	return fmt.Errorf("%w: %s", err, advice)
+}
+
+// pressure is what a request has and what a server has for all requests at once
+// (indexing_pressure.memory.limit, a tenth of its heap), in bytes.
+var pressure = regexp.MustCompile(`_operation_bytes=(\d+), max_coordinating_and_primary_bytes=(\d+)\b`)
+
+// neverFits reports whether a server that is said to be busy would be that with no
+// other request, either.
+func neverFits(reason string) bool {
+	m := pressure.FindStringSubmatch(reason)
+	if m == nil {
+		return false
+	}
+	has, err := strconv.ParseUint(m[1], 10, 64)
+	limit, err2 := strconv.ParseUint(m[2], 10, 64)
+	return err == nil && err2 == nil && has > limit
 }
 
 const (
@@ -135,7 +168,7 @@ const (
 
 // notForFields are what is said with the type illegal_argument_exception about
 // something else than the fields of a document.
-var notForFields = regexp.MustCompile(`^no write index is defined|^pipeline with id|^only write ops|is not an alias$|^cannot create index|^Validation Failed`)
+var notForFields = regexp.MustCompile(`^no write index is defined|^pipeline with id|^only write ops|is not an alias$|^cannot create index|^Validation Failed|^Number of documents in `)
 
 // needOperator are types of errors with the status 400 that no other document
 // would help against.
@@ -159,7 +192,8 @@ func (s *Sink) fateOf(answer *httpsink.Response, item *bulkItem) (fate, error) {
 		return failed, fail()
 	case kind == blocked:
 		return failed, sinks.Hold(fmt.Errorf("%w: %s", fail(), unblock))
-	case status == http.StatusRequestEntityTooLarge:
+	case status == http.StatusRequestEntityTooLarge, kind == failProcessor:
+		// The second is what a pipeline of the operator's refuses, with 500.
 		return failed, sinks.Permanent(fail())
 	case status == http.StatusBadRequest:
 		if slices.Contains(needOperator, kind) || kind == illegalArgument && notForFields.MatchString(item.Error.Reason) {

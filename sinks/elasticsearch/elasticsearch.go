@@ -100,8 +100,11 @@
 //	429, 500, 502, 503, 504  tried again, without those that are delivered
 //	400 for its fields       sent as a text, see above; if that is refused, rejected
 //	413                      rejected
-//	400 index closed, name invalid, too many shards, no write index, no pipeline;
-//	  401, 403, 404          kept (sinks.Hold)
+//	500 of the processor     rejected
+//	  fail of a pipeline
+//	400 index closed or      kept (sinks.Hold)
+//	  full, name invalid, too many shards, no write index, no pipeline; 401, 403,
+//	  404
 //	an index or a cluster that is blocked, as for a full disk, with 403 or 429
 //	                         kept
 //
@@ -111,13 +114,14 @@
 //	  or one that makes no sense
 //	408, 429, 500, 502,      tried again; after Retry-After, if the answer has that
 //	  503, 504
-//	413                      sent in two halves; a single record is rejected
+//	413, or 429 with a limit sent in two halves; a single record is rejected
+//	  (indexing_pressure) that the request is over by itself
 //	400 for its JSON         likewise, until the refused records stand alone
 //	401, 403, 404, 3xx, all  kept: a key that is being replaced costs no data
 //	  other
 //
-// Errors have the type and the reason that the server gives, without the part that
-// quotes the record, and show of the URL only scheme://host.
+// Errors have the type and the reason that the server gives, without the parts that
+// are known to quote the record, and show of the URL only scheme://host.
 package elasticsearch
 
 import (

@@ -82,6 +82,23 @@ func TestIndexWithDate(t *testing.T) {
 	})
 }
 
+// A time that no date can be made of is in the index of the timestamp that the
+// document has instead.
+func TestIndexOfOddTime(t *testing.T) {
+	t.Parallel()
+	server := newServer(t)
+	s := mustOpen(t, serverURI(server, "{yyyy.MM.dd}-logs", ""))
+	batch := newLog("").batch(
+		slog.NewRecord(time.Date(-5, 6, 7, 0, 0, 0, 0, time.UTC), slog.LevelInfo, "before", 0),
+		slog.NewRecord(time.Date(12026, 6, 7, 0, 0, 0, 0, time.UTC), slog.LevelInfo, "after", 0))
+	require.NoError(t, s.Write(t.Context(), batch))
+	lines := strings.Split(string(bulks(server)[0].Body), "\n")
+	require.Equal(t, `{"create":{"_index":"0000.01.01-logs","_id":"LOG:1"}}`, lines[0])
+	require.Contains(t, lines[1], `"@timestamp":"0000-01-01T00:00:00Z"`)
+	require.Equal(t, `{"create":{"_index":"9999.12.31-logs","_id":"LOG:2"}}`, lines[2])
+	require.Contains(t, lines[3], `"@timestamp":"9999-12-31T23:59:59.999999999Z"`)
+}
+
 // An index that is missing is an error at start-up, if it is not to be created.
 func TestMissingIndex(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {

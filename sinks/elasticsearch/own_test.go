@@ -21,7 +21,7 @@ import (
 // killed in the end. Each starts from what the ones before it leave.
 func TestServerOfItsOwn(t *testing.T) {
 	t.Parallel()
-	e := testserver.StartElasticsearch(t, "xpack.security.enabled=true", "xpack.security.authc.api_key.enabled=true", "http.max_content_length=100kb")
+	e := testserver.StartElasticsearch(t, "xpack.security.enabled=true", "xpack.security.authc.api_key.enabled=true", "http.max_content_length=100kb", "indexing_pressure.memory.limit=90kb")
 	for _, test := range []struct {
 		name string
 		test func(*testing.T, *testserver.Elasticsearch)
@@ -146,6 +146,9 @@ func testTooLarge(t *testing.T, e *testserver.Elasticsearch) {
 	require.Equal(t, verdict.TooLarge, kindOf(s.Write(t.Context(), batch)))
 	require.NoError(t, s.Write(t.Context(), batch[:1]))
 	require.NoError(t, s.Write(t.Context(), batch[1:]))
+	err := s.Write(t.Context(), log.batch(long(95<<10)))
+	require.ErrorContains(t, err, "answered 429 Too Many Requests: es_rejected_execution_exception: rejected execution")
+	require.Equal(t, verdict.TooLarge, kindOf(err), "it is too many for that server by itself")
 	require.Equal(t, verdict.TooLarge, kindOf(s.Write(t.Context(), log.batch(long(8<<20)))), "so that writing does not end before the answer")
 
 	out := open(t, admin(e.Address, "fanout", "batch=100&linger=10s"))

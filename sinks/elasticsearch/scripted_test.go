@@ -108,6 +108,12 @@ func said(status int, kind, reason string) slogtest.Answer {
 	return slogtest.Answer{Status: status, Body: fmt.Sprintf(`{"error":{"root_cause":[],"type":%q,"reason":%q},"status":%d}`, kind, reason, status)}
 }
 
+// busy is what a server says that has no memory for a request of so many bytes.
+func busy(bytes string) string {
+	return "rejected execution of coordinating operation [coordinating_and_primary_bytes=0, replica_bytes=0, all_bytes=0, coordinating_operation_bytes=" +
+		bytes + ", max_coordinating_and_primary_bytes=51897958]"
+}
+
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	batch := newLog("").batch(record("a"), record("b"))
@@ -133,6 +139,9 @@ func TestVerdicts(t *testing.T) {
 		{slogtest.Answer{Status: 407}, verdict.Hold, 0, ""},
 		{slogtest.Answer{Status: 408}, verdict.Retry, 0, ""},
 		{said(429, "es_rejected_execution_exception", "queue is full"), verdict.Retry, 0, "queue is full"},
+		{said(429, "es_rejected_execution_exception", busy("51897958")), verdict.Retry, 0, "rejected execution"},
+		{said(429, "es_rejected_execution_exception", busy("51897959")), verdict.TooLarge, 0, "rejected execution"},
+		{said(429, "es_rejected_execution_exception", busy("99999999999999999999")), verdict.Retry, 0, "rejected execution"},
 		{said(429, "cluster_block_exception", "index [x] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark"), verdict.Hold, 0, "make room"},
 		{said(403, "cluster_block_exception", "blocked by: [FORBIDDEN/6/cluster read-only (api)]"), verdict.Hold, 0, "remove the block"},
 		{said(503, "cluster_block_exception", "blocked by: [SERVICE_UNAVAILABLE/2/no master]"), verdict.Retry, 0, "no master"},
@@ -204,6 +213,8 @@ func TestVerdictsOnDocuments(t *testing.T) {
 		{item(400, "validation_exception", "Validation Failed: 1: this action would add [2] shards"), verdict.Hold, "would add"},
 		{item(400, "illegal_argument_exception", "no write index is defined for alias [al]"), verdict.Hold, "no write index"},
 		{item(400, "illegal_argument_exception", "pipeline with id [p] does not exist"), verdict.Hold, "pipeline"},
+		{item(400, "illegal_argument_exception", "Number of documents in the index can't exceed [2147483519]"), verdict.Hold, "can't exceed"},
+		{item(500, "fail_processor_exception", "not in our logs"), verdict.Permanent, "not in our logs"},
 		{`{"status":202}`, verdict.Retry, "without a reason"},
 		{`{"status":410}`, verdict.Hold, "without a reason"},
 	}
@@ -242,6 +253,30 @@ func TestVerdictsOnDocuments(t *testing.T) {
 	for _, r := range requests[1:] {
 		require.Equal(t, 2, bytes.Count(r.Body, []byte("\n")))
 		require.Contains(t, string(r.Body), `"i":1`)
+	}
+}
+
+// What servers say about a record is said without what is in it, and once for all
+// records that it is said about. These are Elasticsearch 8, 7.17 and pipelines.
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	for said, want := range map[string]string{
+		`{"type":"document_parsing_exception","reason":"[1:%d] failed to parse field [attributes.a] of type [long] in document with id 'x'. Preview of field's value: 'secret'"}`:                             "document_parsing_exception: failed to parse field [attributes.a] of type [long]",
+		`{"type":"document_parsing_exception","reason":"[1:%d] object mapping for [attributes.a] tried to parse field [a] as object, but found a concrete value"}`:                                            "document_parsing_exception: object mapping for [attributes.a] tried to parse field [a] as object, but found a concrete value",
+		`{"type":"document_parsing_exception","reason":"[-1:%d] failed to parse","caused_by":{"type":"x_content_parse_exception","reason":"[1:%[1]d] Duplicate field 'a'\n at [Source: secret"}}`:             "document_parsing_exception: failed to parse: Duplicate field 'a'",
+		`{"type":"mapper_parsing_exception","reason":"failed to parse","caused_by":{"type":"number_format_exception","reason":"For input string: \"secret %d\""}}`:                                            "mapper_parsing_exception: failed to parse: For input string",
+		`{"type":"illegal_argument_exception","reason":"Provided Grok expressions do not match field value: [secret %d]"}`:                                                                                    "illegal_argument_exception: Provided Grok expressions do not match field value",
+		`{"type":"dissect_exception","reason":"Unable to find match for dissect pattern: %%{a}|%%{b} against source: secret %d"}`:                                                                             "dissect_exception: Unable to find match for dissect pattern: %{a}|%{b} against source",
+		`{"type":"illegal_argument_exception","reason":"unable to convert [secret %d] to integer"}`:                                                                                                           "illegal_argument_exception: unable to convert",
+		`{"type":"mapper_parsing_exception","reason":"failed to parse field [a] of type [date] in document with id 'LOG:%d'. Preview of field's value: 'secret'","caused_by":{"type":"x","reason":"secret"}}`: "mapper_parsing_exception: failed to parse field [a] of type [date]",
+	} {
+		refused := func(n int) string { return `{"status":400,"error":` + fmt.Sprintf(said, n) + `}` }
+		server := newServer(t, slogtest.Answer{Body: items(refused(1), refused(23), `{"status":201}`)}, slogtest.Answer{Body: items(refused(1), `{"status":201}`)})
+		ctx, warned := warnings(t)
+		err := mustOpen(t, serverURI(server, "", "")).Write(ctx, newLog("").batch(numbered(3)...))
+		require.Len(t, *warned, 1, "%q", *warned)
+		require.True(t, strings.HasSuffix((*warned)[0], "refused: "+want), (*warned)[0])
+		require.True(t, strings.HasSuffix(itemsOf(t, err)[0].Error(), "answered 400 for the record: "+want), "%v", err)
 	}
 }
 

@@ -180,7 +180,8 @@ func (s *Sink) fill(ctx context.Context, batch []sinks.Event, indices []int, asT
 	for k, i := range indices {
 		e := batch[i]
 		at := s.timeless.of(e)
-		name := s.index.name(at)
+		stamp, _ := timestamp(at) // years before 0 begin with a sign, which names must not
+		name := s.index.name(stamp)
 		if name != last {
 			if err := s.ensure(ctx, name); err != nil {
 				return nil, err
