@@ -25,8 +25,15 @@ func keyShape(given string) (key string, parts []string) {
 	plain := given
 	if strings.Contains(given, ":") {
 		given = base64.StdEncoding.EncodeToString([]byte(plain))
-	} else if decoded, err := base64.StdEncoding.DecodeString(given); err == nil {
-		plain = string(decoded)
+	} else {
+		// Servers take it without the padding, too, and what they do not take must
+		// not be shown, either.
+		unpadded := strings.TrimRight(given, "=")
+		for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			if decoded, err := e.DecodeString(unpadded); err == nil {
+				plain = string(decoded)
+			}
+		}
 	}
 	if _, secret, found := strings.Cut(plain, ":"); found && secret != "" {
 		parts = []string{secret}

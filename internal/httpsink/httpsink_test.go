@@ -300,6 +300,14 @@ func TestAPIKeys(t *testing.T) {
 		require.ErrorContains(t, a.Verdict(), "for some-id: ***, ***")
 		require.Equal(t, "two lines, ***", a.Show("two\nlines, some-key"))
 	}
+	// With other alphabets and without padding: a server may have decoded it.
+	for _, o := range []httpsink.Options{{APIKey: strings.TrimRight(encoded, "=")}, {APIKey: "c29tZS1pZDpzb21lLT8_Pw"}} {
+		a := answer(t, o, func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, "for some-id: some-key, some-???, "+r.Header.Get("Authorization"))
+		})
+		require.Equal(t, 2, strings.Count(a.Verdict().Error(), "***"), "%v", a.Verdict())
+	}
 	_, err := httpsink.New(httpsink.Options{URL: "http://h", APIKey: "a b", Token: "token"})
 	require.ErrorContains(t, err, "api_key: the token has a blank")
 	require.ErrorContains(t, err, "api_key: there are other credentials as well")
