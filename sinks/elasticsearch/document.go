@@ -153,7 +153,10 @@ func (o *object) tags(asText, timeless bool) {
 // release lets go of the values, which are not the sink's, and of memory that a
 // huge record has left.
 func (d *documents) release() {
-	const keep = 1 << 20
+	const keep, keepAttrs = 1 << 20, 1 << 10
+	if cap(d.attrs) > keepAttrs {
+		d.attrs = nil
+	}
 	clear(d.attrs[:cap(d.attrs)])
 	d.common = common{}
 	if cap(d.doc) > keep {

@@ -86,6 +86,20 @@ func TestDocuments(t *testing.T) {
 	require.Equal(t, head+ecs+`,"attributes":{`+strings.TrimSuffix(all, ",")+`},"event":{"sequence":1}}`, docsOf(t, many)[0])
 	many.Add("7", "again")
 	require.Contains(t, docsOf(t, many)[0], `"6":6,"7":[7,"again"],"8":8`)
+	many.Add("99", "again", "7", slog.GroupValue(slog.Int("a", 1), slog.Int("a", 2)))
+	require.Contains(t, docsOf(t, many)[0], `"6":6,"7":[7,"again",{"a":[1,2]}],"8":8`)
+	require.Contains(t, docsOf(t, many)[0], `"98":98,"99":[99,"again"]},"event"`)
+
+	// Comparing each with each takes a hundred times as long here.
+	var pairs []any
+	var want strings.Builder
+	for i := range 100_000 {
+		pairs = append(pairs, slog.Int(fmt.Sprint(i/2), i))
+		if i%2 == 1 {
+			fmt.Fprintf(&want, `"%d":[%d,%d],`, i/2, i-1, i)
+		}
+	}
+	require.True(t, head+ecs+`,"attributes":{`+strings.TrimSuffix(want.String(), ",")+`},"event":{"sequence":1}}` == docsOf(t, record("m", pairs...))[0])
 
 	for level, want := range map[slog.Level]string{
 		slog.LevelDebug: "debug", slog.LevelInfo: "info", slog.LevelWarn: "warn", slog.LevelError: "error",

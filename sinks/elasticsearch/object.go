@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"log/slog"
 	"strconv"
 	"time"
@@ -59,29 +60,61 @@ func (o *object) attrs(as []slog.Attr) {
 		return
 	}
 	o.open()
-	unique := len(as) > manyAttrs && allDiffer(as)
-	for i, a := range as {
-		if !unique && find(as[:i], a.Key) >= 0 {
-			continue // among the values of the first one
-		}
-		o.key(a.Key)
-		if !unique && find(as[i+1:], a.Key) >= 0 {
-			o.values(as[i:], a.Key)
-		} else {
-			o.value(a.Value)
-		}
+	if len(as) > manyAttrs {
+		o.many(as)
+	} else {
+		o.few(as)
 	}
 	o.close()
 	o.leave()
 }
 
-// allDiffer reports whether no two attributes have the same key.
-func allDiffer(as []slog.Attr) bool {
-	keys := make(map[string]struct{}, len(as))
-	for _, a := range as {
-		keys[a.Key] = struct{}{}
+// few appends members, and looks for equal keys by comparing each with each.
+func (o *object) few(as []slog.Attr) {
+	for i, a := range as {
+		if find(as[:i], a.Key) >= 0 {
+			continue // among the values of the first one
+		}
+		o.key(a.Key)
+		if find(as[i+1:], a.Key) < 0 {
+			o.value(a.Value)
+			continue
+		}
+		o.values(func(yield func(slog.Value) bool) {
+			for _, other := range as[i:] {
+				if other.Key == a.Key && !yield(other.Value) {
+					return
+				}
+			}
+		})
 	}
-	return len(keys) == len(as)
+}
+
+// many is few for any number, of which each is looked at a few times.
+func (o *object) many(as []slog.Attr) {
+	next := make([]int, len(as)) // index of the next one with the same key, or 0
+	last := make(map[string]int, len(as))
+	again := make([]bool, len(as)) // there is one with the same key before it
+	for i, a := range as {
+		if before, ok := last[a.Key]; ok {
+			next[before], again[i] = i, true
+		}
+		last[a.Key] = i
+	}
+	for i, a := range as {
+		if again[i] {
+			continue
+		}
+		o.key(a.Key)
+		if next[i] == 0 {
+			o.value(a.Value)
+			continue
+		}
+		o.values(func(yield func(slog.Value) bool) {
+			for k := i; yield(as[k].Value) && next[k] != 0; k = next[k] {
+			}
+		})
+	}
 }
 
 // find returns the index of the first attribute with a key, or -1.
@@ -95,17 +128,15 @@ func find(as []slog.Attr, key string) int {
 }
 
 // values appends the array of the values that a key has.
-func (o *object) values(as []slog.Attr, key string) {
+func (o *object) values(values iter.Seq[slog.Value]) {
 	if !o.enter() {
 		return
 	}
 	separator := byte('[')
-	for _, a := range as {
-		if a.Key == key {
-			o.dst = append(o.dst, separator)
-			o.value(a.Value)
-			separator = ','
-		}
+	for v := range values {
+		o.dst = append(o.dst, separator)
+		o.value(v)
+		separator = ','
 	}
 	o.dst = append(o.dst, ']')
 	o.leave()
