@@ -115,7 +115,7 @@ func (s *Sink) judge(answer *httpsink.Response) error {
 	case http.StatusUnauthorized:
 		advice = "give credentials that are valid: user and password in the URI, api_key_file, api_key_env, token_file or token_env"
 	case http.StatusForbidden:
-		advice = "the user or API key needs the privilege create_doc for the index, and to create it create_index"
+		advice = "the user or API key needs the privilege create_doc for the index, and to create it create_index and view_index_metadata"
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		advice = "is this the address of an Elasticsearch or OpenSearch?"
 	}

@@ -27,8 +27,8 @@
 //	key_file      PEM file with the key; both are read again when they have changed
 //	proxy         env, none, or a URL (default env)
 //
-// The user or the key needs the privilege create_doc for the index, and
-// create_index where the sink creates it (those of Elasticsearch).
+// The user or the key needs the privilege create_doc for the index, and create_index
+// and view_index_metadata where the sink creates it (those of Elasticsearch).
 //
 // # Documents
 //
@@ -89,7 +89,7 @@
 // its version, and whether the index is there.
 //
 // Where nothing else is configured, a batch has up to 5000 records and 2 MiB (of
-// memory, which is up to 5 MB of JSON), and waits 500 ms to fill up.
+// memory, which is as a rule up to 5 MB of JSON), and waits 500 ms to fill up.
 //
 // # Errors
 //
