@@ -185,18 +185,17 @@ func (e *Elasticsearch) Restart() {
 // knows of it a moment later.
 func (e *Elasticsearch) User(name, password, role string) {
 	e.t.Helper()
-	for file, lines := range map[string][2]string{
-		"users":       {name + ":", password},
-		"users_roles": {name + ":", name},
-		"roles.yml":   {name + ": ", role},
-	} {
-		e.setLine(filepath.Join(e.conf, file), lines[0], lines[1])
-	}
+	// In this order: the server remembers that a user's role is missing.
+	e.setLine("roles.yml", name+": ", role)
+	e.setLine("users_roles", name+":", name)
+	e.setLine("users", name+":", password)
 }
 
-// setLine changes what follows after the prefix of a line, or adds the line.
-func (e *Elasticsearch) setLine(file, prefix, rest string) {
+// setLine changes what follows after the prefix of a line in a file of the
+// configuration, or adds the line.
+func (e *Elasticsearch) setLine(name, prefix, rest string) {
 	e.t.Helper()
+	file := filepath.Join(e.conf, name)
 	text, err := os.ReadFile(file)
 	if err != nil {
 		e.t.Fatal(err)
