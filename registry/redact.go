@@ -35,7 +35,8 @@ type secret struct {
 //
 // It looks for the URI itself; the user information, with or without the name,
 // plain and as HTTP encodes it; the path, unless it is a local one (see
-// [URI.LocalPath]), and the segments of it that have eight characters or more;
+// [URI.LocalPath]) or read as none (see [URI.PublicPath]), and the segments of it
+// that have eight characters or more;
 // the query, and the values of four characters or more in it, unless they were
 // read as a number, a duration, or the like. It knows them percent-encoded,
 // percent-decoded, and quoted as by %q and JSON. The parameters that were taken
@@ -166,7 +167,8 @@ func (u *URI) secrets() []secret {
 		list.forms(st.user, st.userinfo, 1)
 		list.userinfo(st, url.User(st.user))
 	}
-	if !u.publicPath() {
+	secretPath := !u.publicPath() && !st.shownPath
+	if secretPath {
 		list.path(u.Path, st.rawPath)
 	}
 	// What follows the host, as it was written and in what Raw returns.
@@ -175,7 +177,7 @@ func (u *URI) secrets() []secret {
 		tails = append(tails, strings.TrimPrefix(st.raw(view), strings.TrimSuffix(st.text, st.tail)))
 	}
 	for _, tail := range tails {
-		if !u.publicPath() {
+		if secretPath {
 			list.add(tail, 2)
 		}
 		if _, query, found := strings.Cut(tail, "?"); found {

@@ -81,6 +81,18 @@ func TestRedactKnowsWhatWasRead(t *testing.T) {
 	require.Equal(t, u.Redact(text), common.Redact(text))
 }
 
+// A path that names a database is shown, and nothing else is.
+func TestRedactShowsPublicPath(t *testing.T) {
+	t.Parallel()
+	u, err := registry.Parse("es://user:pass-word@host/shop-logs%2D2026?key=secret-key")
+	require.NoError(t, err)
+	const said = "no such index [shop-logs-2026] for pass-word with secret-key at /shop-logs%2D2026?key=secret-key"
+	require.Equal(t, "no such index [***] for *** with *** at ***", u.Redact(said))
+	require.Equal(t, "/shop-logs-2026", u.PublicPath())
+	require.Equal(t, "no such index [shop-logs-2026] for *** with *** at /shop-logs%2D2026***", u.Redact(said))
+	require.Equal(t, "es://host", u.String())
+}
+
 func TestRedactError(t *testing.T) {
 	t.Parallel()
 	u := parse(t, "webhook://u:s3cr3t@h/s3cr3tpath?t=s3cr3ttoken")

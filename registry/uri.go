@@ -49,6 +49,7 @@ type state struct {
 	password     string
 	rawPath      string
 	local        bool // LocalPath was called: the path is one of this machine
+	shownPath    bool // PublicPath was called
 
 	params   []param
 	views    int // how many URIs were taken
@@ -203,6 +204,13 @@ func (u *URI) Password() (string, bool) { return u.state().password, u.state().h
 // EscapedPath returns the path as it was written, for a destination that
 // tells "/" from "%2F". It can be a secret.
 func (u *URI) EscapedPath() string { return u.state().rawPath }
+
+// PublicPath returns the path, percent-decoded, and says that it is no secret,
+// because it names a database, for example: [URI.Redact] leaves it alone.
+func (u *URI) PublicPath() string {
+	u.state().shownPath = true
+	return u.Path
+}
 
 // Raw returns the text the URI was parsed from, for libraries that parse it
 // themselves, without the parameters that were taken with [URI.Take]. The

@@ -165,7 +165,7 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 	h.Compress = uri.Enum("compress", "none", "none", "gzip")
 	h.Check(uri)
 	o := Options{
-		Index:      strings.TrimPrefix(uri.Path, "/"),
+		Index:      strings.TrimPrefix(uri.PublicPath(), "/"),
 		DataStream: uri.Public("data_stream", ""),
 		NoCreate:   !uri.Bool("create", true),
 	}

@@ -159,6 +159,7 @@ type Options struct {
 // registered for both. It reads the files that the URI names, and connects to
 // nothing.
 func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
+	uri.PublicPath() // the database, which errors of the server name
 	library := uri.Take(libraryParameters...)
 	o := Options{
 		Table:    uri.Public("table", DefaultTable),

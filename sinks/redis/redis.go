@@ -173,7 +173,7 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 		o.Stream = ""
 	}
 	var path error
-	o.DB, path = database(uri.Path)
+	o.DB, path = database(uri.PublicPath())
 	_, problems := o.check(uri.Host)
 	for _, p := range problems {
 		if p.Name != "" {
