@@ -80,7 +80,7 @@ func TestIntervalOfBusyProgram(t *testing.T) {
 		out, log := s.open(t, fapilog.Target{})
 		var want []string
 		pad := strings.Repeat("x", 200) // so that few records fill a batch
-		for i := range 60_000 { // of which 60 are errors, in a minute: 17 batches are read in each second
+		for i := range 60_000 {         // of which 60 are errors, in a minute: 17 batches are read in each second
 			if i%1000 == 999 {
 				want = append(want, fmt.Sprintf("failed %d", i))
 				log.Error(want[len(want)-1])
