@@ -47,7 +47,9 @@ func TestImports(t *testing.T) {
 	for _, goos := range []string{"linux", "windows"} {
 		for _, p := range listPackages(t, goos) {
 			ours := ourPackages(p.Deps)
-			if strings.HasPrefix(p.ImportPath, module+"/sinks") || strings.HasPrefix(p.ImportPath, module+"/internal") {
+			forTests := p.ImportPath == module+"/internal/sinktest"
+			require.Equal(t, forTests, slices.Contains(append(p.Deps, p.ImportPath), module+"/internal/sinktest"), "%s must not depend on a package for tests", p.ImportPath)
+			if !forTests && (strings.HasPrefix(p.ImportPath, module+"/sinks") || strings.HasPrefix(p.ImportPath, module+"/internal")) {
 				require.NotContains(t, p.Deps, module, "%s must not depend on the root package", p.ImportPath)
 			}
 			if allowed, ok := mayImport[strings.TrimPrefix(p.ImportPath, module+"/")]; ok {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/sinks"
 	"github.com/fapilog/fapilog/sinks/elasticsearch"
 )
@@ -106,7 +107,5 @@ func benchBatch(log string, size int) []sinks.Event {
 		records[i] = slog.NewRecord(now.Add(time.Duration(i)*time.Microsecond), slog.LevelInfo, "request served", 0)
 		records[i].Add("method", "GET", "path", "/api/orders/4711", "status", 200, "duration", 1234*time.Microsecond, "i", i)
 	}
-	l := newLog("shop")
-	l.origin.Log = log
-	return l.batch(records...)
+	return sinktest.NewLog(log, "shop").Batch(records...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/sinks/elasticsearch"
 	"github.com/fapilog/fapilog/slogtest"
@@ -20,7 +21,7 @@ import (
 func TestConformance(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
 		slogtest.TestSink(t, func(t *testing.T) slogtest.Subject {
-			gate, index := newGate(t, e), e.Index()
+			gate, index := sinktest.NewGate(t, e.Address, isBulk), e.Index()
 			sink, err := elasticsearch.New("http://"+gate.Address, elasticsearch.Options{
 				Index: index, APIKey: "id:secret-key", Header: http.Header{"X-Key": {"secret-header"}},
 			})
@@ -30,24 +31,24 @@ func TestConformance(t *testing.T) {
 			// text for the attributes does not help against. OpenSearch has none.
 			e.Do(http.MethodPut, "/"+index+"/_mapping", `{"properties":{"span":{"properties":{"id":{"type":"keyword","ignore_above":1024,"fields":{"range":{"type":"long_range"}}}}}}}`)
 			refused := []slog.Record{record("refused", "span_id", "no range")}
-			lost, half := gate.fault("answer lost", slogtest.Retry, gate.lose), gate.fault("half an answer", slogtest.Retry, gate.half)
+			lost, half := gate.Fault("answer lost", slogtest.Retry, gate.Lose), gate.Fault("half an answer", slogtest.Retry, gate.Half)
 			lost.Delivers, half.Delivers = true, true
-			hangs := gate.fault("no answer", slogtest.Retry, stall)
+			hangs := gate.Fault("no answer", slogtest.Retry, sinktest.Stall)
 			hangs.Hangs = true
 			settings := func(body string) func() {
 				return func() { e.Do(http.MethodPut, "/"+index+"/_settings", body) }
 			}
 			faults := []slogtest.Fault{
 				{Name: "blocked for writing", Want: slogtest.Hold, Begin: settings(`{"index.blocks.write":true}`), End: settings(`{"index.blocks.write":null}`)},
-				gate.fault("slow down", slogtest.RetryAfter, answer(429, "Retry-After", "1", "secret-header")),
-				gate.fault("garbage", slogtest.Retry, answer(200, "", "", "<html>secret-key")),
+				gate.Fault("slow down", slogtest.RetryAfter, sinktest.Answer(429, "Retry-After", "1", "secret-header")),
+				gate.Fault("garbage", slogtest.Retry, sinktest.Answer(200, "", "", "<html>secret-key")),
 				lost, hangs,
 			}
 			if strings.Contains(t.Name(), "/opensearch") { // they take their time
 				refused = nil
 				faults = []slogtest.Fault{
 					{Name: "the disk is full", Want: slogtest.Hold, Begin: settings(`{"index.blocks.read_only_allow_delete":true}`), End: settings(`{"index.blocks.read_only_allow_delete":null}`)},
-					gate.fault("key", slogtest.Hold, answer(401, "", "", "secret-key and aWQ6c2VjcmV0LWtleQ==")),
+					gate.Fault("key", slogtest.Hold, sinktest.Answer(401, "", "", "secret-key and aWQ6c2VjcmV0LWtleQ==")),
 					half,
 				}
 			}

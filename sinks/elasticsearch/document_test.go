@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/slogtest"
 )
@@ -21,7 +22,7 @@ import (
 func docsOf(t *testing.T, records ...slog.Record) (docs []string) {
 	t.Helper()
 	server := newServer(t)
-	require.NoError(t, mustOpen(t, serverURI(server, "", "")).Write(t.Context(), newLog("shop").batch(records...)))
+	require.NoError(t, sinktest.MustOpenURI(t, serverURI(server, "", "")).Write(t.Context(), sinktest.NewLog("LOG", "shop").Batch(records...)))
 	for i, line := range strings.Split(strings.TrimSpace(string(bulks(server)[0].Body)), "\n") {
 		if i%2 == 1 {
 			docs = append(docs, line)
@@ -129,9 +130,9 @@ func TestSourceAndTime(t *testing.T) {
 	require.Regexp(t, `"log":\{"level":"info","origin":\{"function":"github.com/fapilog/fapilog/sinks/elasticsearch_test.TestSourceAndTime","file":\{"name":".*document_test.go","line":\d+\}\}\}`, string(bulks(server)[0].Body))
 
 	server = newServer(t, slogtest.Answer{Status: http.StatusServiceUnavailable}, slogtest.Answer{Status: http.StatusServiceUnavailable})
-	s := mustOpen(t, serverURI(server, "logs-{yyyy.MM.dd.HH}", ""))
-	log := newLog("")
-	batch := log.batch(slog.Record{Message: "a"}, record("b"), slog.Record{Message: "c"})
+	s := sinktest.MustOpenURI(t, serverURI(server, "logs-{yyyy.MM.dd.HH}", ""))
+	log := sinktest.NewLog("LOG", "")
+	batch := log.Batch(slog.Record{Message: "a"}, record("b"), slog.Record{Message: "c"})
 	require.Error(t, s.Write(t.Context(), batch))
 	require.Error(t, s.Write(t.Context(), batch))
 	require.NoError(t, s.Write(t.Context(), batch[:1]))
@@ -148,8 +149,8 @@ func TestSourceAndTime(t *testing.T) {
 func TestFields(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
 		index := e.Index()
-		s := mustOpen(t, uriOf(e.Address, index, ""))
-		require.NoError(t, s.Write(t.Context(), newLog("shop").batch(
+		s := sinktest.MustOpenURI(t, uriOf(e.Address, index, ""))
+		require.NoError(t, s.Write(t.Context(), sinktest.NewLog("LOG", "shop").Batch(
 			record("order received", "order", 4711, "trace_id", "4bf9", "took", 20*time.Millisecond),
 			slog.NewRecord(at.Add(time.Second), slog.LevelError, "payment refused", 0),
 			record("whole numbers first", "ratio", 1.0), record("and fractions then", "ratio", 1.5),

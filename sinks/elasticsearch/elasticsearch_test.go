@@ -3,9 +3,8 @@ package elasticsearch_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"github.com/fapilog/fapilog"
-	"github.com/fapilog/fapilog/internal/event"
-	"github.com/fapilog/fapilog/internal/frame"
 	"github.com/fapilog/fapilog/internal/testserver"
-	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/internal/warn"
-	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
 )
 
@@ -42,6 +36,9 @@ func onBoth(t *testing.T, test func(t *testing.T, e *testserver.Elasticsearch)) 
 	}
 }
 
+// isBulk says which requests have records.
+func isBulk(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/_bulk") }
+
 // at is the time of records whose time does not matter.
 var at = time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 
@@ -51,86 +48,12 @@ func record(msg string, args ...any) slog.Record {
 	return r
 }
 
-// A logbook makes batches of one log, as the fan-out does.
-type logbook struct {
-	origin event.Origin
-	last   uint64
-}
-
-func newLog(service string) *logbook {
-	return &logbook{origin: event.Origin{Log: "LOG", Service: service}}
-}
-
-func (l *logbook) batch(records ...slog.Record) []sinks.Event {
-	b := event.NewBatch(&l.origin)
-	var events []sinks.Event
-	for _, r := range records {
-		l.last++
-		events = append(events, sinks.Event(b.Add(frame.Frame(frame.NewEncoder(nil).Append(nil, r)), l.last)))
-	}
-	return events
-}
-
 // numbered returns n records with the attribute i.
 func numbered(n int) (records []slog.Record) {
 	for i := range n {
 		records = append(records, record("record", "i", i))
 	}
 	return records
-}
-
-// openURI opens a URI without a fan-out.
-func openURI(t *testing.T, text string) (sinks.Sink, error) {
-	t.Helper()
-	uri, err := registry.Parse(text)
-	require.NoError(t, err)
-	s, err := registry.Default().Open(t.Context(), uri)
-	if err == nil {
-		t.Cleanup(func() { require.NoError(t, s.(io.Closer).Close()) })
-	}
-	return s, err
-}
-
-// mustOpen is openURI for a URI that is right.
-func mustOpen(t *testing.T, text string) sinks.Sink {
-	t.Helper()
-	s, err := openURI(t, text)
-	require.NoError(t, err)
-	return s
-}
-
-func probe(t *testing.T, s sinks.Sink) error {
-	t.Helper()
-	return s.(sinks.Prober).Probe(t.Context())
-}
-
-// open opens a fan-out, which says what goes wrong in the test's output. The
-// first of its sinks is the one under test.
-func open(t *testing.T, uris ...string) *fapilog.Fanout {
-	t.Helper()
-	out, err := fapilog.New(t.Context(), fapilog.Config{Sinks: uris, Service: "shop", Fallback: t.Output(), ShutdownTimeout: time.Minute})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = out.Close() })
-	return out
-}
-
-// flush waits until all is delivered that was logged.
-func flush(t *testing.T, out *fapilog.Fanout) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	require.NoError(t, out.Flush(ctx))
-}
-
-// waitFor waits until the sink has a state.
-func waitFor(t *testing.T, out *fapilog.Fanout, state fapilog.State) {
-	t.Helper()
-	testserver.Wait(t, "the state "+string(state), func() error {
-		if s := out.Stats().Sinks[0]; s.State != state {
-			return fmt.Errorf("it is %s: %w", s.State, s.LastError)
-		}
-		return nil
-	})
 }
 
 // warnings returns a context, and what is warned of with it.
@@ -143,11 +66,6 @@ func warnings(t *testing.T) (context.Context, *[]string) {
 // uriOf makes a URI of an address.
 func uriOf(address, index, parameters string) string {
 	return "elasticsearch://" + address + "/" + index + "?" + parameters
-}
-
-func kindOf(err error) verdict.Kind {
-	kind, _, _ := verdict.Of(err)
-	return kind
 }
 
 // itemsOf returns the verdicts on the records of a batch.

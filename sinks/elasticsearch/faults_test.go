@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 )
@@ -33,13 +34,13 @@ func requireOnce(t *testing.T, e *testserver.Elasticsearch, index string, n int)
 // stored again.
 func TestLostAnswers(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
-		gate, index := newGate(t, e), e.Index()
-		s := mustOpen(t, uriOf(gate.Address, index, "compress=gzip"))
-		batch := newLog("").batch(numbered(10)...)
-		for _, do := range []http.HandlerFunc{gate.lose, gate.half, answer(200, "", "", `{"items":[]}`)} {
-			gate.set(do)
-			require.Equal(t, verdict.Retry, kindOf(s.Write(t.Context(), batch)))
-			gate.set(nil)
+		gate, index := sinktest.NewGate(t, e.Address, isBulk), e.Index()
+		s := sinktest.MustOpenURI(t, uriOf(gate.Address, index, "compress=gzip"))
+		batch := sinktest.NewLog("LOG", "").Batch(numbered(10)...)
+		for _, do := range []http.HandlerFunc{gate.Lose, gate.Half, sinktest.Answer(200, "", "", `{"items":[]}`)} {
+			gate.Set(do)
+			require.Equal(t, verdict.Retry, sinktest.KindOf(s.Write(t.Context(), batch)))
+			gate.Set(nil)
 			require.NoError(t, s.Write(t.Context(), batch), "all are there")
 			require.NoError(t, s.Write(t.Context(), batch[5:]))
 		}
@@ -51,9 +52,9 @@ func TestLostAnswers(t *testing.T) {
 func TestBlocks(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
 		index := e.Index()
-		s := mustOpen(t, uriOf(e.Address, index, ""))
-		require.NoError(t, probe(t, s))
-		batch := newLog("").batch(numbered(3)...)
+		s := sinktest.MustOpenURI(t, uriOf(e.Address, index, ""))
+		require.NoError(t, sinktest.Probe(t, s))
+		batch := sinktest.NewLog("LOG", "").Batch(numbered(3)...)
 		settings := func(body string) func() { return func() { e.Do(http.MethodPut, "/"+index+"/_settings", body) } }
 		post := func(what string) func() { return func() { e.Do(http.MethodPost, "/"+index+what, "") } }
 		for _, fault := range []struct {
@@ -70,7 +71,7 @@ func TestBlocks(t *testing.T) {
 			fault.end()
 			require.ErrorContains(t, err, fault.want)
 			for _, err := range itemsOf(t, err) {
-				require.Equal(t, verdict.Hold, kindOf(err), fault.want)
+				require.Equal(t, verdict.Hold, sinktest.KindOf(err), fault.want)
 			}
 			require.Len(t, itemsOf(t, err), 3)
 		}
@@ -82,17 +83,17 @@ func TestBlocks(t *testing.T) {
 // Records whose fields the server refuses are stored as texts, and only those.
 func TestConflicts(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
-		gate, index := newGate(t, e), e.Index()
-		s := mustOpen(t, uriOf(gate.Address, index, ""))
+		gate, index := sinktest.NewGate(t, e.Address, isBulk), e.Index()
+		s := sinktest.MustOpenURI(t, uriOf(gate.Address, index, ""))
 		ctx, warned := warnings(t)
-		log := newLog("shop")
-		require.NoError(t, s.Write(ctx, log.batch(record("types", "n", 1, "f", 0.5, "s", "text", "b", true, slog.Group("g", "x", 1)))))
+		log := sinktest.NewLog("LOG", "shop")
+		require.NoError(t, s.Write(ctx, log.Batch(record("types", "n", 1, "f", 0.5, "s", "text", "b", true, slog.Group("g", "x", 1)))))
 		require.Empty(t, *warned)
 		deep := any(1)
 		for range 2000 {
 			deep = []any{deep}
 		}
-		batch := log.batch(
+		batch := log.Batch(
 			record("fits", "n", 2, "f", 1.5, "s", "another", "b", false, slog.Group("g", "x", 2)),
 			record("text for an object", "g", "text", "trace_id", "4bf9", "err", "refused"),
 			record("number for an object", "g", 1),
@@ -104,9 +105,9 @@ func TestConflicts(t *testing.T) {
 			record("both", slog.Group("g", "x", 1), "g", 2),
 			slog.NewRecord(at.AddDate(20000, 0, 0), slog.LevelInfo, "year", 0),
 		)
-		before := gate.bulks.Load()
+		before := gate.Asked.Load()
 		require.NoError(t, s.Write(ctx, batch))
-		require.EqualValues(t, 2, gate.bulks.Load()-before)
+		require.EqualValues(t, 2, gate.Asked.Load()-before)
 		fields := []int{0, 7}
 		all := mustHave(t, e, index, 11)[1:]
 		for i, d := range all {
@@ -128,11 +129,11 @@ func TestConflicts(t *testing.T) {
 		require.Contains(t, texts, "object mapping for [attributes.g] tried to parse field [g] as object, but found a concrete value")
 		require.Contains(t, texts, "nested deeper than 20")
 		said := len(*warned)
-		require.NoError(t, s.Write(ctx, log.batch(record("again", "g", "another text"))))
+		require.NoError(t, s.Write(ctx, log.Batch(record("again", "g", "another text"))))
 		require.Len(t, *warned, said, "once for each reason")
 
 		// What does not fit, and can be stored all the same.
-		require.NoError(t, s.Write(ctx, log.batch(record("ignored", "n", "text", "f", "text", "s", 1), record("large", "n", uint64(1<<63)))))
+		require.NoError(t, s.Write(ctx, log.Batch(record("ignored", "n", "text", "f", "text", "s", 1), record("large", "n", uint64(1<<63)))))
 		all = mustHave(t, e, index, 14)[12:]
 		require.Equal(t, "text", all[0].Attributes["n"])
 		require.Equal(t, "9223372036854775808", fmt.Sprint(all[1].Attributes["n"]))
@@ -144,13 +145,13 @@ func TestConflicts(t *testing.T) {
 func TestHugeNumbers(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
 		index := e.Index()
-		s := mustOpen(t, uriOf(e.Address, index, ""))
+		s := sinktest.MustOpenURI(t, uriOf(e.Address, index, ""))
 		numbers := []json.Number{"1e999999", "1e-999999", "1e-400", "-0", json.Number(strings.Repeat("9", 5000))}
 		for i := range numbers {
-			require.NoError(t, s.Write(t.Context(), newLog("").batch(record("number", fmt.Sprint("first", i), numbers[i]))))
+			require.NoError(t, s.Write(t.Context(), sinktest.NewLog("LOG", "").Batch(record("number", fmt.Sprint("first", i), numbers[i]))))
 			index = e.Index()
-			s = mustOpen(t, uriOf(e.Address, index, ""))
-			require.NoError(t, s.Write(t.Context(), newLog("").batch(record("integer", "n", 1, "f", 0.5), record("number", "n", numbers[i], "f", numbers[i]))))
+			s = sinktest.MustOpenURI(t, uriOf(e.Address, index, ""))
+			require.NoError(t, s.Write(t.Context(), sinktest.NewLog("LOG", "").Batch(record("integer", "n", 1, "f", 0.5), record("number", "n", numbers[i], "f", numbers[i]))))
 			for _, d := range mustHave(t, e, index, 2)[1:] {
 				require.Contains(t, fmt.Sprint(d.Attributes, d.Event.Original), string(numbers[i]))
 			}
@@ -172,19 +173,19 @@ func TestStrictMappings(t *testing.T) {
 		}
 		index := e.Index()
 		e.Do(http.MethodPut, "/"+index+"-places", `{"mappings":{"dynamic":"strict","properties":{`+fields+places+`}}}`)
-		require.NoError(t, mustOpen(t, uriOf(e.Address, index+"-places", "")).Write(t.Context(), newLog("").batch(records()...)))
+		require.NoError(t, sinktest.MustOpenURI(t, uriOf(e.Address, index+"-places", "")).Write(t.Context(), sinktest.NewLog("LOG", "").Batch(records()...)))
 		require.Contains(t, mustHave(t, e, index+"-places", 3)[1].Event.Original, `"unknown":1`)
 
 		e.Do(http.MethodPut, "/"+index, `{"mappings":{"dynamic":"strict","properties":{`+fields+sequence+`}}}`)
-		err := mustOpen(t, uriOf(e.Address, index, "")).Write(t.Context(), newLog("").batch(records()...))
+		err := sinktest.MustOpenURI(t, uriOf(e.Address, index, "")).Write(t.Context(), sinktest.NewLog("LOG", "").Batch(records()...))
 		require.Len(t, itemsOf(t, err), 1)
-		require.Equal(t, verdict.Permanent, kindOf(itemsOf(t, err)[1]))
+		require.Equal(t, verdict.Permanent, sinktest.KindOf(itemsOf(t, err)[1]))
 		require.ErrorContains(t, err, "answered 400 for the record: strict_dynamic_mapping_exception: ")
 		mustHave(t, e, index, 2)
 
 		// The account. The service is one more field.
 		e.Do(http.MethodPut, "/"+index+"-account", `{"mappings":{"dynamic":"strict","properties":{`+fields+sequence+`,"service":{"properties":{"name":`+text+`}}}}}`)
-		out := open(t, uriOf(e.Address, index+"-account", ""))
+		out := sinktest.Open(t, uriOf(e.Address, index+"-account", ""))
 		for _, r := range records() {
 			require.NoError(t, fapilog.Handler(out, nil).Handle(t.Context(), r))
 		}
@@ -198,15 +199,15 @@ func TestStrictMappings(t *testing.T) {
 func TestTooManyFields(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
 		index := e.Index()
-		s := mustOpen(t, uriOf(e.Address, index, ""))
-		require.NoError(t, probe(t, s))
+		s := sinktest.MustOpenURI(t, uriOf(e.Address, index, ""))
+		require.NoError(t, sinktest.Probe(t, s))
 		e.Do(http.MethodPut, "/"+index+"/_settings", `{"index.mapping.total_fields.limit":30}`)
 		many := record("many")
 		for i := range 50 {
 			many.Add(fmt.Sprint("key", i), i)
 		}
 		ctx, warned := warnings(t)
-		require.NoError(t, s.Write(ctx, newLog("").batch(record("few", "i", 0), many)))
+		require.NoError(t, s.Write(ctx, sinktest.NewLog("LOG", "").Batch(record("few", "i", 0), many)))
 		all := mustHave(t, e, index, 2)
 		require.Empty(t, all[0].Tags)
 		require.Contains(t, all[1].Event.Original, `"key49":49`)

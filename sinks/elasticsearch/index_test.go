@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/sinks/elasticsearch"
@@ -43,7 +44,7 @@ func TestMisconfigured(t *testing.T) {
 		"opensearch+https://h/Logs?compress=zstd":           "parameter compress: not one of none, gzip",
 		"elasticsearch://h/x{HH}y{dd}?headers=Connection=x": "parameter headers: Connection cannot be chosen",
 	} {
-		_, err := openURI(t, uri)
+		_, err := sinktest.OpenURI(t, uri)
 		require.ErrorContains(t, err, want, uri)
 	}
 	_, err := elasticsearch.New("http://h/prefix?x", elasticsearch.Options{Index: "A", DataStream: "B"})
@@ -58,10 +59,10 @@ func TestMisconfigured(t *testing.T) {
 func TestIndexWithDate(t *testing.T) {
 	onBoth(t, func(t *testing.T, e *testserver.Elasticsearch) {
 		index := e.Index()
-		s := mustOpen(t, uriOf(e.Address, index+"-{yyyy.MM.dd}-{HH}h", ""))
-		require.NoError(t, probe(t, s))
+		s := sinktest.MustOpenURI(t, uriOf(e.Address, index+"-{yyyy.MM.dd}-{HH}h", ""))
+		require.NoError(t, sinktest.Probe(t, s))
 		of := func(at time.Time) slog.Record { return slog.NewRecord(at, slog.LevelInfo, "record", 0) }
-		batch := newLog("").batch(
+		batch := sinktest.NewLog("LOG", "").Batch(
 			of(time.Date(2026, 1, 1, 0, 30, 0, 0, time.FixedZone("", 3600))), of(at), of(at.Add(time.Minute)), of(at.Add(time.Hour)),
 			of(time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)), of(time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)))
 		for range 2 {
@@ -75,8 +76,8 @@ func TestIndexWithDate(t *testing.T) {
 		require.Contains(t, string(e.Do(http.MethodGet, "/"+index+"-2026.01.02-04h/_mapping", "")), `"date_detection":false`)
 
 		// The server's own.
-		left := mustOpen(t, uriOf(e.Address, index+"-left-{yyyy}", "create=false"))
-		require.NoError(t, probe(t, left))
+		left := sinktest.MustOpenURI(t, uriOf(e.Address, index+"-left-{yyyy}", "create=false"))
+		require.NoError(t, sinktest.Probe(t, left))
 		require.NoError(t, left.Write(t.Context(), batch[:1]))
 		require.NotContains(t, string(e.Do(http.MethodGet, "/"+index+"-left-2025/_mapping", "")), `"date_detection":false`)
 	})
@@ -87,8 +88,8 @@ func TestIndexWithDate(t *testing.T) {
 func TestIndexOfOddTime(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
-	s := mustOpen(t, serverURI(server, "{yyyy.MM.dd}-logs", ""))
-	batch := newLog("").batch(
+	s := sinktest.MustOpenURI(t, serverURI(server, "{yyyy.MM.dd}-logs", ""))
+	batch := sinktest.NewLog("LOG", "").Batch(
 		slog.NewRecord(time.Date(-5, 6, 7, 0, 0, 0, 0, time.UTC), slog.LevelInfo, "before", 0),
 		slog.NewRecord(time.Date(12026, 6, 7, 0, 0, 0, 0, time.UTC), slog.LevelInfo, "after", 0))
 	require.NoError(t, s.Write(t.Context(), batch))
@@ -108,7 +109,7 @@ func TestMissingIndex(t *testing.T) {
 		_, err = fapilog.Open(t.Context(), uriOf(e.Address, index, "create=false&soft_start=true"))
 		require.ErrorContains(t, err, "create it, or set create=true", "that the server is down is waived, and nothing else")
 		e.Do(http.MethodPut, "/"+index, "")
-		require.NoError(t, probe(t, mustOpen(t, uriOf(e.Address, index, "create=false"))))
+		require.NoError(t, sinktest.Probe(t, sinktest.MustOpenURI(t, uriOf(e.Address, index, "create=false"))))
 	})
 }
 
@@ -127,10 +128,10 @@ func TestIndexThatIsCreatedByTwo(t *testing.T) {
 		}
 		return slogtest.Answer{Body: statuses(1, 201)}
 	})
-	s := mustOpen(t, serverURI(server, "", ""))
-	log := newLog("")
+	s := sinktest.MustOpenURI(t, serverURI(server, "", ""))
+	log := sinktest.NewLog("LOG", "")
 	for range 3 {
-		require.NoError(t, s.Write(t.Context(), log.batch(record("record"))))
+		require.NoError(t, s.Write(t.Context(), log.Batch(record("record"))))
 	}
 	require.Len(t, server.Requests(), 2+3, "it is asked for once")
 
@@ -141,10 +142,10 @@ func TestIndexThatIsCreatedByTwo(t *testing.T) {
 			}
 			return said(map[string]int{"429": 429, "403": 403, "400": 400}[answer], "some_exception", "why")
 		})
-		err := mustOpen(t, serverURI(server, "", "")).Write(t.Context(), log.batch(record("record")))
+		err := sinktest.MustOpenURI(t, serverURI(server, "", "")).Write(t.Context(), log.Batch(record("record")))
 		require.ErrorContains(t, err, "create the index logs: ")
 		require.ErrorContains(t, err, "some_exception: why")
-		require.Equal(t, want, kindOf(err))
+		require.Equal(t, want, sinktest.KindOf(err))
 	}
 }
 
@@ -166,11 +167,11 @@ func TestDataStreams(t *testing.T) {
 	_, err = fapilog.Open(t.Context(), uri+"&create=false")
 	require.ErrorContains(t, err, "there is no data stream "+name+"-stream: create it, or set create=true")
 
-	s := mustOpen(t, uri)
-	require.NoError(t, probe(t, s))
-	require.NoError(t, probe(t, s))
-	log := newLog("")
-	batch := log.batch(append(numbered(3), slog.Record{Message: "timeless"})...)
+	s := sinktest.MustOpenURI(t, uri)
+	require.NoError(t, sinktest.Probe(t, s))
+	require.NoError(t, sinktest.Probe(t, s))
+	log := sinktest.NewLog("LOG", "")
+	batch := log.Batch(append(numbered(3), slog.Record{Message: "timeless"})...)
 	for range 2 {
 		require.NoError(t, s.Write(t.Context(), batch))
 	}
@@ -179,7 +180,7 @@ func TestDataStreams(t *testing.T) {
 
 	// As fields, or as a text.
 	ctx, warned := warnings(t)
-	require.NoError(t, s.Write(ctx, log.batch(record("conflict", "i", "text"), slog.NewRecord(time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC), slog.LevelInfo, "far", 0))))
+	require.NoError(t, s.Write(ctx, log.Batch(record("conflict", "i", "text"), slog.NewRecord(time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC), slog.LevelInfo, "far", 0))))
 	all = mustHave(t, e, name+"-stream", 6)
 	require.Equal(t, []string{"attributes_as_text"}, all[4].Tags)
 	require.Contains(t, all[5].Event.Original, `"msg":"far"`)
@@ -196,26 +197,26 @@ func TestNotThere(t *testing.T) {
 
 	html := slogtest.NewServer(t)
 	html.SetDefault(slogtest.Answer{Body: "<html><h1>Welcome</h1></html>", Header: http.Header{"Content-Type": {"text/html"}}})
-	require.ErrorContains(t, probe(t, mustOpen(t, serverURI(html, "", ""))), "this is neither Elasticsearch nor OpenSearch: Welcome")
+	require.ErrorContains(t, sinktest.Probe(t, sinktest.MustOpenURI(t, serverURI(html, "", ""))), "this is neither Elasticsearch nor OpenSearch: Welcome")
 	html.SetDefault(slogtest.Answer{Status: 404})
-	require.ErrorContains(t, probe(t, mustOpen(t, serverURI(html, "", ""))), "is this the address of an Elasticsearch or OpenSearch?")
+	require.ErrorContains(t, sinktest.Probe(t, sinktest.MustOpenURI(t, serverURI(html, "", ""))), "is this the address of an Elasticsearch or OpenSearch?")
 	html.SetDefault(slogtest.Answer{Body: `{"status":"ok"}`})
-	require.ErrorContains(t, probe(t, mustOpen(t, serverURI(html, "", ""))), "neither Elasticsearch nor OpenSearch")
-	err = probe(t, mustOpen(t, "elasticsearch+https"+strings.TrimPrefix(html.URL, "http")))
+	require.ErrorContains(t, sinktest.Probe(t, sinktest.MustOpenURI(t, serverURI(html, "", ""))), "neither Elasticsearch nor OpenSearch")
+	err = sinktest.Probe(t, sinktest.MustOpenURI(t, "elasticsearch+https"+strings.TrimPrefix(html.URL, "http")))
 	require.ErrorContains(t, err, "the port speaks no TLS")
 
 	tls := slogtest.NewTLSServer(t)
-	err = probe(t, mustOpen(t, "opensearch"+strings.TrimPrefix(tls.URL, "https")))
+	err = sinktest.Probe(t, sinktest.MustOpenURI(t, "opensearch"+strings.TrimPrefix(tls.URL, "https")))
 	require.ErrorContains(t, err, "HTTPS server")
-	err = probe(t, mustOpen(t, "opensearch+https"+strings.TrimPrefix(tls.URL, "https")))
+	err = sinktest.Probe(t, sinktest.MustOpenURI(t, "opensearch+https"+strings.TrimPrefix(tls.URL, "https")))
 	require.ErrorContains(t, err, "name your authority with ca_file=")
 
 	// Elasticsearch closes a connection that does not begin with TLS.
 	cut := slogtest.NewServer(t)
 	cut.SetDefault(slogtest.Answer{Trouble: slogtest.CutAfter})
-	require.ErrorContains(t, probe(t, mustOpen(t, serverURI(cut, "", ""))), "if the port speaks TLS, write the scheme with +https")
+	require.ErrorContains(t, sinktest.Probe(t, sinktest.MustOpenURI(t, serverURI(cut, "", ""))), "if the port speaks TLS, write the scheme with +https")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, mustOpen(t, serverURI(cut, "", "")).Write(ctx, newLog("").batch(record("x"))), context.Canceled)
+	require.ErrorIs(t, sinktest.MustOpenURI(t, serverURI(cut, "", "")).Write(ctx, sinktest.NewLog("LOG", "").Batch(record("x"))), context.Canceled)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/sinks"
@@ -79,7 +80,7 @@ func setUser(t *testing.T, e *testserver.Elasticsearch, name, password, role str
 func testPassword(t *testing.T, e *testserver.Elasticsearch) {
 	setUser(t, e, "shop", "first-password", writer)
 	uri := as("shop", "first-password", e.Address, "logs-password", "soft_start=true")
-	out := open(t, uri)
+	out := sinktest.Open(t, uri)
 	setUser(t, e, "shop", "second-password", writer)
 	_, err := fapilog.Open(t.Context(), uri)
 	require.ErrorContains(t, err, "answered 401 Unauthorized: security_exception: unable to authenticate user [shop]", "not waived")
@@ -87,12 +88,12 @@ func testPassword(t *testing.T, e *testserver.Elasticsearch) {
 	for i := range 10 {
 		log.Info("record", "i", i)
 	}
-	waitFor(t, out, fapilog.StateHeld)
+	sinktest.WaitFor(t, out, fapilog.StateHeld)
 	require.ErrorContains(t, out.Stats().Sinks[0].LastError, "answered 401 Unauthorized")
 	require.ErrorContains(t, out.Stats().Sinks[0].LastError, "give credentials that are valid")
 	require.NotContains(t, out.Stats().Sinks[0].LastError.Error(), "first-password")
 	e.User("shop", "first-password", writer)
-	flush(t, out)
+	sinktest.Flush(t, out)
 	st := out.Stats().Sinks[0]
 	require.EqualValues(t, 10, st.Delivered)
 	require.Zero(t, st.Dropped+st.Rejected)
@@ -102,26 +103,26 @@ func testPassword(t *testing.T, e *testserver.Elasticsearch) {
 // A user without a privilege is told which.
 func testPrivileges(t *testing.T, e *testserver.Elasticsearch) {
 	setUser(t, e, "reader", "pass-word", `{"indices":[{"names":["logs*"],"privileges":["read","view_index_metadata"]}]}`)
-	err := probe(t, mustOpen(t, as("reader", "pass-word", e.Address, "logs-new", "")))
+	err := sinktest.Probe(t, sinktest.MustOpenURI(t, as("reader", "pass-word", e.Address, "logs-new", "")))
 	require.ErrorContains(t, err, "create the index logs-new: elasticsearch: PUT http://"+e.Address+": answered 403 Forbidden: security_exception")
 	require.ErrorContains(t, err, "create_index")
-	s := mustOpen(t, as("reader", "pass-word", e.Address, "logs-password", ""))
-	require.NoError(t, probe(t, s), "what it may not write is found out when it writes")
-	batch := newLog("").batch(numbered(2)...)
+	s := sinktest.MustOpenURI(t, as("reader", "pass-word", e.Address, "logs-password", ""))
+	require.NoError(t, sinktest.Probe(t, s), "what it may not write is found out when it writes")
+	batch := sinktest.NewLog("LOG", "").Batch(numbered(2)...)
 	err = s.Write(t.Context(), batch)
 	require.ErrorContains(t, err, "answered 403")
 	require.ErrorContains(t, err, "create_doc")
-	kind := kindOf(err)
+	kind := sinktest.KindOf(err)
 	if items, ok := err.(*sinks.BatchError); ok {
 		require.Len(t, items.Items, 2)
-		kind = kindOf(items.Items[1])
+		kind = sinktest.KindOf(items.Items[1])
 	}
 	require.Equal(t, verdict.Hold, kind)
 
 	// Nothing but this one is needed for an index that is there.
 	setUser(t, e, "writer", "pass-word", `{"indices":[{"names":["logs*"],"privileges":["create_doc"]}]}`)
-	s = mustOpen(t, as("writer", "pass-word", e.Address, "logs-password", ""))
-	require.NoError(t, probe(t, s))
+	s = sinktest.MustOpenURI(t, as("writer", "pass-word", e.Address, "logs-password", ""))
+	require.NoError(t, sinktest.Probe(t, s))
 	require.NoError(t, s.Write(t.Context(), batch))
 	require.NoError(t, s.Write(t.Context(), batch))
 	mustHave(t, e, "logs-password", 12)
@@ -132,30 +133,30 @@ func testRefusedCredentials(t *testing.T, e *testserver.Elasticsearch) {
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte("some-id:some-key\n"), 0o600))
 	for _, name := range []string{"api_key_file", "token_file"} {
-		s := mustOpen(t, uriOf(e.Address, "logs", name+"="+file))
-		err := probe(t, s)
+		s := sinktest.MustOpenURI(t, uriOf(e.Address, "logs", name+"="+file))
+		err := sinktest.Probe(t, s)
 		require.ErrorContains(t, err, "answered 401 Unauthorized: security_exception: unable to authenticate with provided credentials")
-		require.Equal(t, verdict.Hold, kindOf(s.Write(t.Context(), newLog("").batch(numbered(1)...))))
+		require.Equal(t, verdict.Hold, sinktest.KindOf(s.Write(t.Context(), sinktest.NewLog("LOG", "").Batch(numbered(1)...))))
 	}
-	require.ErrorContains(t, probe(t, mustOpen(t, uriOf(e.Address, "logs", ""))), "missing authentication credentials")
+	require.ErrorContains(t, sinktest.Probe(t, sinktest.MustOpenURI(t, uriOf(e.Address, "logs", ""))), "missing authentication credentials")
 }
 
 // What is larger than a server takes is divided, and a record that is too large
 // by itself is rejected.
 func testTooLarge(t *testing.T, e *testserver.Elasticsearch) {
-	s := mustOpen(t, admin(e.Address, "large", ""))
+	s := sinktest.MustOpenURI(t, admin(e.Address, "large", ""))
 	long := func(n int) slog.Record { return record(strings.Repeat("x", n)) }
-	log := newLog("")
-	batch := log.batch(long(60<<10), long(60<<10))
-	require.Equal(t, verdict.TooLarge, kindOf(s.Write(t.Context(), batch)))
+	log := sinktest.NewLog("LOG", "")
+	batch := log.Batch(long(60<<10), long(60<<10))
+	require.Equal(t, verdict.TooLarge, sinktest.KindOf(s.Write(t.Context(), batch)))
 	require.NoError(t, s.Write(t.Context(), batch[:1]))
 	require.NoError(t, s.Write(t.Context(), batch[1:]))
-	err := s.Write(t.Context(), log.batch(long(95<<10)))
+	err := s.Write(t.Context(), log.Batch(long(95<<10)))
 	require.ErrorContains(t, err, "answered 429 Too Many Requests: es_rejected_execution_exception: rejected execution")
-	require.Equal(t, verdict.TooLarge, kindOf(err), "it is too many for that server by itself")
-	require.Equal(t, verdict.TooLarge, kindOf(s.Write(t.Context(), log.batch(long(8<<20)))), "so that writing does not end before the answer")
+	require.Equal(t, verdict.TooLarge, sinktest.KindOf(err), "it is too many for that server by itself")
+	require.Equal(t, verdict.TooLarge, sinktest.KindOf(s.Write(t.Context(), log.Batch(long(8<<20)))), "so that writing does not end before the answer")
 
-	out := open(t, admin(e.Address, "fanout", "batch=100&linger=10s"))
+	out := sinktest.Open(t, admin(e.Address, "fanout", "batch=100&linger=10s"))
 	logger := slog.New(fapilog.Handler(out, nil))
 	for i := range 100 {
 		if i == 50 {
@@ -176,29 +177,29 @@ func testTooLarge(t *testing.T, e *testserver.Elasticsearch) {
 // not create indices by itself.
 func testDeletedIndex(t *testing.T, e *testserver.Elasticsearch) {
 	e.Do(http.MethodPut, "/_cluster/settings", `{"transient":{"action.auto_create_index":"false"}}`)
-	log := newLog("")
-	s := mustOpen(t, admin(e.Address, "logs", ""))
-	require.NoError(t, s.Write(t.Context(), log.batch(numbered(3)...)), "it was created before the first batch")
+	log := sinktest.NewLog("LOG", "")
+	s := sinktest.MustOpenURI(t, admin(e.Address, "logs", ""))
+	require.NoError(t, s.Write(t.Context(), log.Batch(numbered(3)...)), "it was created before the first batch")
 	e.Do(http.MethodDelete, "/logs", "")
-	batch := log.batch(numbered(3)...)
+	batch := log.Batch(numbered(3)...)
 	err := s.Write(t.Context(), batch)
 	require.ErrorContains(t, err, "index_not_found_exception")
 	require.Len(t, itemsOf(t, err), 3)
-	require.Equal(t, verdict.Hold, kindOf(itemsOf(t, err)[0]))
+	require.Equal(t, verdict.Hold, sinktest.KindOf(itemsOf(t, err)[0]))
 	require.NoError(t, s.Write(t.Context(), batch))
 	requireOnce(t, e, "logs", 3)
 	require.Contains(t, string(e.Do(http.MethodGet, "/logs/_mapping", "")), `"date_detection":false`)
 
-	held := open(t, admin(e.Address, "logs", "create=false"))
+	held := sinktest.Open(t, admin(e.Address, "logs", "create=false"))
 	e.Do(http.MethodDelete, "/logs", "")
 	logger := slog.New(fapilog.Handler(held, nil))
 	for i := range 10 {
 		logger.Info("record", "i", i)
 	}
-	waitFor(t, held, fapilog.StateHeld)
+	sinktest.WaitFor(t, held, fapilog.StateHeld)
 	require.ErrorContains(t, held.Stats().Sinks[0].LastError, "create the index, or set create=true")
-	require.NoError(t, probe(t, s))
-	flush(t, held)
+	require.NoError(t, sinktest.Probe(t, s))
+	sinktest.Flush(t, held)
 	requireOnce(t, e, "logs", 10)
 }
 
@@ -206,19 +207,19 @@ func testDeletedIndex(t *testing.T, e *testserver.Elasticsearch) {
 // nothing, and what it had stored when the answer was lost is there once. The
 // file beside it does not notice.
 func testKilled(t *testing.T, e *testserver.Elasticsearch) {
-	gate := newGate(t, e)
+	gate := sinktest.NewGate(t, e.Address, isBulk)
 	file := filepath.Join(t.TempDir(), "log")
-	out := open(t, admin(gate.Address, "killed", "batch=20&linger=0s"), "file://"+file)
+	out := sinktest.Open(t, admin(gate.Address, "killed", "batch=20&linger=0s"), "file://"+file)
 	log := slog.New(fapilog.Handler(out, nil))
 	const records = 300
 	for i := range records {
 		switch i {
 		case 100:
-			flush(t, out)
-			gate.set(gate.lose)
+			sinktest.Flush(t, out)
+			gate.Set(gate.Lose)
 		case 150:
 			e.Kill()
-			gate.set(nil)
+			gate.Set(nil)
 		case 200:
 			testserver.Wait(t, "the file", func() error {
 				if got := out.Stats().Sinks[1].Delivered; got != 200 {
@@ -231,7 +232,7 @@ func testKilled(t *testing.T, e *testserver.Elasticsearch) {
 		}
 		log.Info("record", "i", i)
 	}
-	flush(t, out)
+	sinktest.Flush(t, out)
 	st := out.Stats().Sinks[0]
 	require.EqualValues(t, records, st.Delivered)
 	require.Zero(t, st.Rejected+st.Dropped+st.Pending)

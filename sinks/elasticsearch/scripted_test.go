@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/sinks"
 	"github.com/fapilog/fapilog/sinks/elasticsearch"
@@ -76,15 +77,15 @@ func serverURI(s *slogtest.Server, index, parameters string) string {
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
-	batch := newLog("").batch(record("one"), record("two"))
+	batch := sinktest.NewLog("LOG", "").Batch(record("one"), record("two"))
 	for _, test := range []struct{ path, parameters, target, action, encoding string }{
 		{"", "", "/logs/_bulk", `{"create":{"_id":"LOG:1"}}`, ""},
 		{"shop-logs", "compress=gzip", "/shop-logs/_bulk", `{"create":{"_id":"LOG:1"}}`, "gzip"},
 		{"a-{yyyy.MM.dd}-b", "", "/_bulk", `{"create":{"_index":"a-2026.01.02-b","_id":"LOG:1"}}`, ""},
 		{"", "data_stream=logs-a-b", "/logs-a-b/_bulk", `{"create":{"_id":"LOG:1"}}`, ""},
 	} {
-		s := mustOpen(t, serverURI(server, test.path, test.parameters+"&headers=X-Key=value"))
-		require.NoError(t, probe(t, s))
+		s := sinktest.MustOpenURI(t, serverURI(server, test.path, test.parameters+"&headers=X-Key=value"))
+		require.NoError(t, sinktest.Probe(t, s))
 		for range 2 {
 			require.NoError(t, s.Write(t.Context(), batch))
 		}
@@ -116,7 +117,7 @@ func busy(bytes string) string {
 
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
-	batch := newLog("").batch(record("a"), record("b"))
+	batch := sinktest.NewLog("LOG", "").Batch(record("a"), record("b"))
 	later := http.Header{"Retry-After": {time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)}, "Date": {time.Now().UTC().Format(http.TimeFormat)}}
 	for _, test := range []struct {
 		answer slogtest.Answer
@@ -169,7 +170,7 @@ func TestVerdicts(t *testing.T) {
 		server := newServer(t, test.answer)
 		// Nothing is asked before on the connection: net/http would send the documents
 		// again by itself.
-		s := mustOpen(t, serverURI(server, "logs-{yyyy}", "create=false"))
+		s := sinktest.MustOpenURI(t, serverURI(server, "logs-{yyyy}", "create=false"))
 		err := s.Write(t.Context(), batch)
 		var items *sinks.BatchError
 		require.False(t, errors.As(err, &items), "%v: the whole batch", test.answer)
@@ -225,27 +226,27 @@ func TestVerdictsOnDocuments(t *testing.T) {
 		records = append(records, record("record"))
 	}
 	server := newServer(t, slogtest.Answer{Body: items(all...)})
-	s := mustOpen(t, serverURI(server, "", ""))
-	got := itemsOf(t, s.Write(t.Context(), newLog("").batch(records...)))
+	s := sinktest.MustOpenURI(t, serverURI(server, "", ""))
+	got := itemsOf(t, s.Write(t.Context(), sinktest.NewLog("LOG", "").Batch(records...)))
 	require.Len(t, bulks(server), 1)
 	for i, test := range tests {
 		if test.kind == done {
 			require.NoError(t, got[i], test.item)
 			continue
 		}
-		require.Equal(t, test.kind, kindOf(got[i]), "%s: %v", test.item, got[i])
+		require.Equal(t, test.kind, sinktest.KindOf(got[i]), "%s: %v", test.item, got[i])
 		require.ErrorContains(t, got[i], test.text)
 	}
 
 	// Through the fan-out: those that are left come again, alone.
 	server = newServer(t, slogtest.Answer{Body: items(`{"status":201}`, item(429, "x", "y"), `{"status":201}`)},
 		slogtest.Answer{Body: items(item(503, "x", "y"))})
-	out := open(t, serverURI(server, "", "batch=3&linger=1m"))
+	out := sinktest.Open(t, serverURI(server, "", "batch=3&linger=1m"))
 	log := slog.New(fapilog.Handler(out, nil))
 	for i := range 3 {
 		log.Info("record", "i", i)
 	}
-	flush(t, out)
+	sinktest.Flush(t, out)
 	require.EqualValues(t, 3, out.Stats().Sinks[0].Delivered)
 	requests := bulks(server)
 	require.Len(t, requests, 3)
@@ -273,7 +274,7 @@ func TestReasons(t *testing.T) {
 		refused := func(n int) string { return `{"status":400,"error":` + fmt.Sprintf(said, n) + `}` }
 		server := newServer(t, slogtest.Answer{Body: items(refused(1), refused(23), `{"status":201}`)}, slogtest.Answer{Body: items(refused(1), `{"status":201}`)})
 		ctx, warned := warnings(t)
-		err := mustOpen(t, serverURI(server, "", "")).Write(ctx, newLog("").batch(numbered(3)...))
+		err := sinktest.MustOpenURI(t, serverURI(server, "", "")).Write(ctx, sinktest.NewLog("LOG", "").Batch(numbered(3)...))
 		require.Len(t, *warned, 1, "%q", *warned)
 		require.True(t, strings.HasSuffix((*warned)[0], "refused: "+want), (*warned)[0])
 		require.True(t, strings.HasSuffix(itemsOf(t, err)[0].Error(), "answered 400 for the record: "+want), "%v", err)
@@ -287,7 +288,7 @@ func TestSecondRequestFails(t *testing.T) {
 	refused := `{"status":400,"error":{"type":"mapper_parsing_exception","reason":"failed to parse field [attributes.a] of type [long] in document with id 'x'. Preview of field's value: 'secret'"}}`
 	some := slogtest.Answer{Body: items(`{"status":201}`, refused, refused)}
 	every := slogtest.Answer{Body: items(refused, refused, refused)}
-	batch := newLog("").batch(numbered(3)...)
+	batch := sinktest.NewLog("LOG", "").Batch(numbered(3)...)
 	for _, test := range []struct {
 		first, second slogtest.Answer
 		kind          verdict.Kind
@@ -301,16 +302,16 @@ func TestSecondRequestFails(t *testing.T) {
 		{some, slogtest.Answer{Body: items(refused, refused)}, verdict.Permanent, false},
 	} {
 		server := newServer(t, test.first, test.second)
-		s := mustOpen(t, serverURI(server, "", ""))
+		s := sinktest.MustOpenURI(t, serverURI(server, "", ""))
 		err := s.Write(t.Context(), batch)
 		require.NotContains(t, err.Error(), "secret")
 		if test.whole {
-			require.Equal(t, test.kind, kindOf(err), "%v", err)
+			require.Equal(t, test.kind, sinktest.KindOf(err), "%v", err)
 		} else {
 			got := itemsOf(t, err)
 			require.Len(t, got, 2)
-			require.Equal(t, test.kind, kindOf(got[1]), "%v", err)
-			require.Equal(t, test.kind, kindOf(got[2]), "%v", err)
+			require.Equal(t, test.kind, sinktest.KindOf(got[1]), "%v", err)
+			require.Equal(t, test.kind, sinktest.KindOf(got[2]), "%v", err)
 		}
 		require.Contains(t, string(bulks(server)[1].Body), `"tags":["attributes_as_text"]`)
 	}
@@ -322,13 +323,13 @@ func TestAPIKeys(t *testing.T) {
 	const encoded = "c29tZS1pZDpzb21lLWtleQ==" // some-id:some-key
 	server := newServer(t)
 	file := filepath.Join(t.TempDir(), "key")
-	batch := newLog("").batch(record("one"))
+	batch := sinktest.NewLog("LOG", "").Batch(record("one"))
 	last := func() string {
 		all := bulks(server)
 		return all[len(all)-1].Header.Get("Authorization")
 	}
 	require.NoError(t, os.WriteFile(file, []byte("some-id:some-key\n"), 0o600))
-	s := mustOpen(t, serverURI(server, "", "api_key_file="+file))
+	s := sinktest.MustOpenURI(t, serverURI(server, "", "api_key_file="+file))
 	require.NoError(t, s.Write(t.Context(), batch))
 	require.Equal(t, "ApiKey "+encoded, last())
 	require.NoError(t, os.WriteFile(file, []byte("\ufeffbmV3OmtleQ=="), 0o600))
@@ -337,10 +338,10 @@ func TestAPIKeys(t *testing.T) {
 	require.NoError(t, os.Remove(file))
 	err := s.Write(t.Context(), batch)
 	require.ErrorContains(t, err, "read api_key_file: no such file")
-	require.Equal(t, verdict.Hold, kindOf(err))
+	require.Equal(t, verdict.Hold, sinktest.KindOf(err))
 
 	t.Setenv("ELASTICSEARCH_TEST_KEY", "some-id:some-key")
-	require.NoError(t, mustOpen(t, serverURI(server, "", "api_key_env=ELASTICSEARCH_TEST_KEY")).Write(t.Context(), batch))
+	require.NoError(t, sinktest.MustOpenURI(t, serverURI(server, "", "api_key_env=ELASTICSEARCH_TEST_KEY")).Write(t.Context(), batch))
 	require.Equal(t, "ApiKey "+encoded, last())
 	made, err := elasticsearch.New(server.URL, elasticsearch.Options{APIKey: encoded})
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/sinks/loki"
 )
@@ -43,7 +44,7 @@ func benchmarkWrite(b *testing.B, url string, size int) {
 		b.Fatal(err)
 	}
 	defer s.Close()
-	log := newLog("shop")
+	log := sinktest.NewLog("LOG", "shop")
 	b.ReportAllocs()
 	for n := 0; n < b.N; n += size {
 		b.StopTimer()
@@ -52,7 +53,7 @@ func benchmarkWrite(b *testing.B, url string, size int) {
 		for i := range records {
 			records[i] = record(now.Add(time.Duration(i)*time.Microsecond), "request served", "method", "GET", "path", "/api/orders/4711", "status", 200, "duration", 1234*time.Microsecond, "i", n+i)
 		}
-		batch := log.batch(records...)
+		batch := log.Batch(records...)
 		batch[0].JSON() // renders them all
 		b.StartTimer()
 		if err := s.Write(context.Background(), batch); err != nil {

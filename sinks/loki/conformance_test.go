@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/sinks/loki"
 	"github.com/fapilog/fapilog/slogtest"
@@ -23,29 +24,29 @@ func TestConformance(t *testing.T) {
 	server := testserver.StartLoki(t, testserver.LokiConfig{Auth: true, Limits: testserver.LokiTakesAll, Ingester: testserver.LokiTakesDisorder})
 	var tenants atomic.Int64
 	slogtest.TestSink(t, func(t *testing.T) slogtest.Subject {
-		gate, tenant := newGate(t, server), fmt.Sprintf("tenant-%d", tenants.Add(1))
+		gate, tenant := sinktest.NewGate(t, server.Address, nil), fmt.Sprintf("tenant-%d", tenants.Add(1))
 		sink, err := loki.New(gate.URL, loki.Options{
 			Labels: map[string]string{"app": "shop"}, LabelKeys: []string{"level"}, MetadataKeys: []string{"last", "group.member"},
 			RecordID: true, Tenant: tenant, Username: "user", Password: "secret-password", Header: http.Header{"X-Key": {"secret-header"}},
 		})
 		require.NoError(t, err)
-		lost := gate.fault("answer lost", slogtest.Retry, gate.lose)
+		lost := gate.Fault("answer lost", slogtest.Retry, gate.Lose)
 		lost.Delivers = true
-		hangs := gate.fault("no answer", slogtest.Retry, stall)
+		hangs := gate.Fault("no answer", slogtest.Retry, sinktest.Stall)
 		hangs.Hangs = true
 		return slogtest.Subject{
 			Sink: sink, Idempotent: true, Secrets: []string{"secret-"},
 			Records: func() ([]map[string]any, error) { return stored(server, tenant) },
 			Refused: []slog.Record{record(time.Now().AddDate(200, 0, 0), "in the far future"), record(time.Date(1600, 1, 1, 0, 0, 0, 0, time.UTC), "before 1678")},
 			Faults: []slogtest.Fault{
-				gate.fault("slow down", slogtest.RetryAfter, answer(429, "Retry-After", "1", "secret-header")),
-				gate.fault("unavailable", slogtest.Retry, answer(503, "", "", "secret-password")),
-				gate.fault("refused", slogtest.Permanent, answer(400, "", "", "secret-header is wrong")),
-				gate.fault("too large", slogtest.TooLarge, answer(413, "", "", "")),
-				gate.fault("blocked", slogtest.Hold, answer(260, "", "", "ingestion blocked")),
-				gate.fault("password", slogtest.Hold, answer(401, "", "", "secret-password")),
-				gate.fault("path", slogtest.Hold, answer(404, "", "", "404 page not found")),
-				gate.fault("no Loki", slogtest.Hold, answer(200, "", "", "{}")),
+				gate.Fault("slow down", slogtest.RetryAfter, sinktest.Answer(429, "Retry-After", "1", "secret-header")),
+				gate.Fault("unavailable", slogtest.Retry, sinktest.Answer(503, "", "", "secret-password")),
+				gate.Fault("refused", slogtest.Permanent, sinktest.Answer(400, "", "", "secret-header is wrong")),
+				gate.Fault("too large", slogtest.TooLarge, sinktest.Answer(413, "", "", "")),
+				gate.Fault("blocked", slogtest.Hold, sinktest.Answer(260, "", "", "ingestion blocked")),
+				gate.Fault("password", slogtest.Hold, sinktest.Answer(401, "", "", "secret-password")),
+				gate.Fault("path", slogtest.Hold, sinktest.Answer(404, "", "", "404 page not found")),
+				gate.Fault("no Loki", slogtest.Hold, sinktest.Answer(200, "", "", "{}")),
 				lost, hangs,
 			},
 		}

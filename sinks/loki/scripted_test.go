@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/sinks"
 	"github.com/fapilog/fapilog/sinks/loki"
@@ -75,14 +76,14 @@ func fields(t *testing.T, message []byte) map[protowire.Number][][]byte {
 func TestRequests(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
-	batch := newLog("").batch(record(at, "one"), record(at.Add(-time.Hour), "two"), record(at, "one"))
+	batch := sinktest.NewLog("LOG", "").Batch(record(at, "one"), record(at.Add(-time.Hour), "two"), record(at, "one"))
 	for _, test := range []struct{ path, parameters, target, tenant string }{
 		{"", "", "/loki/api/v1/push", ""},
 		{"/", "tenant=a.b", "/loki/api/v1/push", "a.b"},
 		{"/pre%2Ffix/", "headers=X-Scope-OrgID=c", "/pre%2Ffix/loki/api/v1/push", "c"},
 		{"/x/loki/api/v1/push", "", "/x/loki/api/v1/push", ""},
 	} {
-		s := mustOpen(t, uriOf(server.URL+test.path, test.parameters))
+		s := sinktest.MustOpenURI(t, uriOf(server.URL+test.path, test.parameters))
 		for range 2 {
 			require.NoError(t, s.Write(t.Context(), batch))
 		}
@@ -105,7 +106,7 @@ func TestRequests(t *testing.T) {
 
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
-	batch := newLog("").batch(record(at, "a"), record(at, "b"))
+	batch := sinktest.NewLog("LOG", "").Batch(record(at, "a"), record(at, "b"))
 	later := http.Header{"Retry-After": {time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)}, "Date": {time.Now().UTC().Format(http.TimeFormat)}}
 	for _, test := range []struct {
 		answer slogtest.Answer
@@ -135,7 +136,7 @@ func TestVerdicts(t *testing.T) {
 		{slogtest.Answer{Trouble: slogtest.Malformed}, verdict.Retry, 0},
 	} {
 		server := newServer(t, test.answer)
-		s := mustOpen(t, uriOf(server.URL, ""))
+		s := sinktest.MustOpenURI(t, uriOf(server.URL, ""))
 		err := s.Write(t.Context(), batch)
 		var items *sinks.BatchError
 		require.False(t, errors.As(err, &items), "%v: the whole batch", test.answer)
@@ -153,30 +154,30 @@ func TestVerdicts(t *testing.T) {
 // not tried.
 func TestStreamsThatFail(t *testing.T) {
 	t.Parallel()
-	batch := newLog("").batch(record(at, "a", "k", 1), record(at, "b", "k", 2), record(at, "c", "k", 1), record(at, "d", "k", 3))
+	batch := sinktest.NewLog("LOG", "").Batch(record(at, "a", "k", 1), record(at, "b", "k", 2), record(at, "c", "k", 1), record(at, "d", "k", 3))
 	for status, kind := range map[int]verdict.Kind{429: verdict.Retry, 503: verdict.Retry, 260: verdict.Hold, 401: verdict.Hold} {
 		server := newServer(t, slogtest.Answer{Status: 204}, slogtest.Answer{Status: status})
-		s := mustOpen(t, uriOf(server.URL, "label_keys=k"))
+		s := sinktest.MustOpenURI(t, uriOf(server.URL, "label_keys=k"))
 		err := s.Write(t.Context(), batch)
 		items := err.(*sinks.BatchError).Items
 		require.Len(t, server.Requests(), 2)
 		require.Len(t, items, 2)
-		require.Equal(t, kind, kindOf(items[1]))
-		require.Equal(t, kind, kindOf(items[3]))
+		require.Equal(t, kind, sinktest.KindOf(items[1]))
+		require.Equal(t, kind, sinktest.KindOf(items[3]))
 	}
 	// A single record that is refused costs no others.
 	server := newServer(t, slogtest.Answer{Status: 204}, slogtest.Answer{Status: 413})
-	err := mustOpen(t, uriOf(server.URL, "label_keys=k")).Write(t.Context(), batch)
+	err := sinktest.MustOpenURI(t, uriOf(server.URL, "label_keys=k")).Write(t.Context(), batch)
 	require.Len(t, server.Requests(), 3)
 	require.Len(t, err.(*sinks.BatchError).Items, 1)
-	require.Equal(t, verdict.TooLarge, kindOf(err.(*sinks.BatchError).Items[1]))
+	require.Equal(t, verdict.TooLarge, sinktest.KindOf(err.(*sinks.BatchError).Items[1]))
 	// More of them are halved, which only a batch can be.
 	server = newServer(t, slogtest.Answer{Status: 413})
-	require.Equal(t, verdict.TooLarge, kindOf(mustOpen(t, uriOf(server.URL, "label_keys=k")).Write(t.Context(), batch)))
+	require.Equal(t, verdict.TooLarge, sinktest.KindOf(sinktest.MustOpenURI(t, uriOf(server.URL, "label_keys=k")).Write(t.Context(), batch)))
 	// So it is as soon as it has nothing else in it: what is delivered is not sent again.
-	batch = newLog("").batch(record(at, "a", "k", 1), record(at, "b", "k", 2), record(at, "c", "k", 2), record(at, "d", "k", 3))
+	batch = sinktest.NewLog("LOG", "").Batch(record(at, "a", "k", 1), record(at, "b", "k", 2), record(at, "c", "k", 2), record(at, "d", "k", 3))
 	server = newServer(t, slogtest.Answer{Status: 204}, slogtest.Answer{Status: 413}, slogtest.Answer{Status: 413})
-	s := mustOpen(t, uriOf(server.URL, "label_keys=k"))
+	s := sinktest.MustOpenURI(t, uriOf(server.URL, "label_keys=k"))
 	items := s.Write(t.Context(), batch).(*sinks.BatchError).Items
 	require.Len(t, items, 3)
 	for i := 1; i < len(batch); i++ {
@@ -185,7 +186,7 @@ func TestStreamsThatFail(t *testing.T) {
 		require.Zero(t, after)
 		require.True(t, told, "at once")
 	}
-	require.Equal(t, verdict.TooLarge, kindOf(s.Write(t.Context(), batch[1:])))
+	require.Equal(t, verdict.TooLarge, sinktest.KindOf(s.Write(t.Context(), batch[1:])))
 	require.Len(t, server.Requests(), 3)
 }
 
@@ -239,13 +240,13 @@ func TestPartlyRefused(t *testing.T) {
 		server := newServer(t, slogtest.Answer{Status: 400, Body: test.text})
 		s, err := loki.New(server.URL, loki.Options{Labels: map[string]string{"app": "5 errors like: x has timestamp too old: "}, ServiceLabel: "none"})
 		require.NoError(t, err)
-		batch := newLog("").batch(records...)
+		batch := sinktest.NewLog("LOG", "").Batch(records...)
 		err = s.Write(t.Context(), batch)
 		require.NoError(t, s.Close())
 		require.Len(t, server.Requests(), 1)
 		got := make(map[int]verdict.Kind)
 		for i, err := range err.(*sinks.BatchError).Items {
-			got[i] = kindOf(err)
+			got[i] = sinktest.KindOf(err)
 		}
 		require.Equal(t, test.want, got, test.text)
 	}
@@ -255,17 +256,17 @@ func TestPartlyRefused(t *testing.T) {
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
-	s := mustOpen(t, uriOf(server.URL, ""))
+	s := sinktest.MustOpenURI(t, uriOf(server.URL, ""))
 	fits := []time.Time{time.Unix(0, math.MinInt64), time.Unix(-1, 0), time.Unix(-1, 1), time.Unix(0, 0), time.Unix(0, 1), at, time.Unix(9e9, 999_999_999)}
 	var records []slog.Record
 	for _, t := range fits {
 		records = append(records, record(t, "x"))
 	}
 	records = append(records, record(time.Unix(0, math.MinInt64).Add(-1), "x"), record(time.Date(2262, 12, 1, 0, 0, 0, 0, time.UTC), "x"), record(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), "x"))
-	err := s.Write(t.Context(), newLog("").batch(records...))
+	err := s.Write(t.Context(), sinktest.NewLog("LOG", "").Batch(records...))
 	require.Len(t, err.(*sinks.BatchError).Items, 3)
 	for i := len(fits); i < len(records); i++ {
-		require.Equal(t, verdict.Permanent, kindOf(err.(*sinks.BatchError).Items[i]))
+		require.Equal(t, verdict.Permanent, sinktest.KindOf(err.(*sinks.BatchError).Items[i]))
 	}
 	var want []int64
 	for _, t := range fits {
@@ -279,8 +280,8 @@ func TestTimes(t *testing.T) {
 func TestEqualRecordsAreMoved(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
-	s := mustOpen(t, uriOf(server.URL, ""))
-	log := newLog("")
+	s := sinktest.MustOpenURI(t, uriOf(server.URL, ""))
+	log := sinktest.NewLog("LOG", "")
 	noTime := func(ns int) slog.Record { return record(at.Add(time.Duration(ns)), "equal") }
 	var all []sinks.Event
 	seen := make(map[int64]bool)
@@ -289,7 +290,7 @@ func TestEqualRecordsAreMoved(t *testing.T) {
 		for i := range 500 {
 			records = append(records, noTime(i%3))
 		}
-		all = append(all, log.batch(records...)...)
+		all = append(all, log.Batch(records...)...)
 	}
 	for i := 0; i < len(all); i += 500 {
 		require.NoError(t, s.Write(t.Context(), all[i:i+500]))
@@ -322,13 +323,13 @@ func TestEqualRecordsAreMoved(t *testing.T) {
 func TestLargeBatches(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
-	s := mustOpen(t, uriOf(server.URL, ""))
+	s := sinktest.MustOpenURI(t, uriOf(server.URL, ""))
 	records := slices.Repeat([]slog.Record{record(at, "equal"), record(time.Time{}, "timeless")}, 35_000)
 	var send func(batch []sinks.Event)
 	send = func(batch []sinks.Event) {
 		for range 2 {
 			err := s.Write(t.Context(), batch)
-			if kindOf(err) == verdict.TooLarge {
+			if sinktest.KindOf(err) == verdict.TooLarge {
 				send(batch[:len(batch)/2])
 				send(batch[len(batch)/2:])
 				return
@@ -336,7 +337,7 @@ func TestLargeBatches(t *testing.T) {
 			require.NoError(t, err)
 		}
 	}
-	send(newLog("").batch(records...))
+	send(sinktest.NewLog("LOG", "").Batch(records...))
 	seen := make(map[int64]bool)
 	for _, r := range server.Requests() {
 		for _, ns := range timestamps(t, r) {
@@ -351,15 +352,15 @@ func TestLargeBatches(t *testing.T) {
 func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	server := newServer(t)
-	s := mustOpen(t, uriOf(server.URL, "label_keys=k")).(*loki.Sink)
-	log := newLog("")
+	s := sinktest.MustOpenURI(t, uriOf(server.URL, "label_keys=k")).(*loki.Sink)
+	log := sinktest.NewLog("LOG", "")
 	for small := range 60 {
 		var records []slog.Record
 		for i := range small {
 			records = append(records, record(at, "x", "k", i))
 		}
 		records = append(records, slices.Repeat([]slog.Record{record(at, "x", "k", "large")}, 2000)...)
-		require.NoError(t, s.Write(t.Context(), log.batch(records...)))
+		require.NoError(t, s.Write(t.Context(), log.Batch(records...)))
 	}
 	require.LessOrEqual(t, loki.KeptEntries(s), 1<<15)
 	require.GreaterOrEqual(t, loki.KeptEntries(s), 2000)
@@ -395,12 +396,12 @@ func TestMalformedURIs(t *testing.T) {
 		"loki://h?ca_file=/etc/hosts":                              "parameter ca_file: ",
 		"loki+https://u@h?token_env=PATH":                          "parameter token_env: there are other credentials",
 	} {
-		_, err := openURI(t, uri)
+		_, err := sinktest.OpenURI(t, uri)
 		require.ErrorContains(t, err, want, uri)
 		require.NotContains(t, err.Error(), long)
 	}
 	for _, uri := range []string{"loki://h", "loki://[::1]", "loki+https://h", "loki://h?metadata_keys=&label_keys=", "loki://h?labels=service_name=x&label_keys=" + letters(15)} {
-		mustOpen(t, uri)
+		sinktest.MustOpenURI(t, uri)
 	}
 }
 
@@ -428,8 +429,8 @@ func TestNewReportsEverything(t *testing.T) {
 func TestDefaultPorts(t *testing.T) {
 	t.Parallel()
 	for uri, want := range map[string]string{"loki://127.0.0.1": "127.0.0.1:3100", "loki://[::1]": "[::1]:3100", "loki+https://127.0.0.1": "https://127.0.0.1", "loki://127.0.0.1:1": "127.0.0.1:1"} {
-		s := mustOpen(t, uri+"?proxy=http://127.0.0.1:1")
-		err := s.Write(t.Context(), newLog("").batch(record(at, "x")))
+		s := sinktest.MustOpenURI(t, uri+"?proxy=http://127.0.0.1:1")
+		err := s.Write(t.Context(), sinktest.NewLog("LOG", "").Batch(record(at, "x")))
 		require.ErrorContains(t, err, want+": no answer")
 	}
 }
@@ -441,7 +442,7 @@ func TestTLS(t *testing.T) {
 	file := t.TempDir() + "/ca.pem"
 	require.NoError(t, os.WriteFile(file, server.CertificatePEM, 0o600))
 	uri := strings.Replace(server.URL, "https:", "loki+https:", 1)
-	batch := newLog("").batch(record(at, "x"))
-	require.Equal(t, verdict.Hold, kindOf(mustOpen(t, uri).Write(t.Context(), batch)), "a certificate that is not trusted")
-	require.NoError(t, mustOpen(t, uri+"?ca_file="+file).Write(t.Context(), batch))
+	batch := sinktest.NewLog("LOG", "").Batch(record(at, "x"))
+	require.Equal(t, verdict.Hold, sinktest.KindOf(sinktest.MustOpenURI(t, uri).Write(t.Context(), batch)), "a certificate that is not trusted")
+	require.NoError(t, sinktest.MustOpenURI(t, uri+"?ca_file="+file).Write(t.Context(), batch))
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/sinks"
@@ -34,7 +35,7 @@ func find(t *testing.T, l *testserver.Loki, query string) []testserver.LokiEntry
 func TestLokiRefusesSomeEntries(t *testing.T) {
 	t.Parallel()
 	l := testserver.StartLoki(t, testserver.LokiConfig{Own: true, Limits: "  max_line_size: 1000\n  max_structured_metadata_size: 100\n"})
-	gate := newGate(t, l)
+	gate := sinktest.NewGate(t, l.Address, nil)
 	now := time.Now()
 	fine := func(d time.Duration) slog.Record { return record(now.Add(d), "fine") }
 	old := func(d time.Duration) slog.Record { return record(now.Add(d).AddDate(0, 0, -8), "old") }
@@ -53,32 +54,32 @@ func TestLokiRefusesSomeEntries(t *testing.T) {
 		{[]slog.Record{long}, map[int]bool{0: true}},
 	} {
 		stream := fmt.Sprintf("case-%d", i)
-		s := mustOpen(t, uriOf(gate.URL, "max_line_size=1MiB&labels=app="+stream))
-		before := gate.asked.Load()
-		batch := newLog("").batch(test.records...)
+		s := sinktest.MustOpenURI(t, uriOf(gate.URL, "max_line_size=1MiB&labels=app="+stream))
+		before := gate.Asked.Load()
+		batch := sinktest.NewLog("LOG", "").Batch(test.records...)
 		err := s.Write(t.Context(), batch)
-		require.EqualValues(t, 1, gate.asked.Load()-before)
+		require.EqualValues(t, 1, gate.Asked.Load()-before)
 		items := err.(*sinks.BatchError).Items
 		require.Len(t, items, len(test.refused), "%v", err)
 		for i := range test.refused {
-			require.Equal(t, verdict.Permanent, kindOf(items[i]), "record %d", i)
+			require.Equal(t, verdict.Permanent, sinktest.KindOf(items[i]), "record %d", i)
 		}
 		require.Len(t, find(t, l, `{app="`+stream+`"}`), len(test.records)-len(test.refused))
 	}
 
 	// What the ingester refuses, behind entries that the distributor does.
-	s := mustOpen(t, uriOf(gate.URL, "labels=app=behind"))
-	log := newLog("")
-	require.NoError(t, s.Write(t.Context(), log.batch(fine(0))))
-	err := s.Write(t.Context(), log.batch(late, fine(1)))
-	require.Equal(t, verdict.Permanent, kindOf(err.(*sinks.BatchError).Items[0]))
+	s := sinktest.MustOpenURI(t, uriOf(gate.URL, "labels=app=behind"))
+	log := sinktest.NewLog("LOG", "")
+	require.NoError(t, s.Write(t.Context(), log.Batch(fine(0))))
+	err := s.Write(t.Context(), log.Batch(late, fine(1)))
+	require.Equal(t, verdict.Permanent, sinktest.KindOf(err.(*sinks.BatchError).Items[0]))
 	require.Len(t, err.(*sinks.BatchError).Items, 1)
-	batch := log.batch(fine(2), late, old(0))
+	batch := log.Batch(fine(2), late, old(0))
 	err = s.Write(t.Context(), batch)
 	items := err.(*sinks.BatchError).Items
-	require.Equal(t, verdict.Permanent, kindOf(items[1]), "%v", err)
-	require.Equal(t, verdict.Permanent, kindOf(items[2]), "older than one that was too old")
-	require.Equal(t, verdict.Retry, kindOf(items[0]), "Loki says nothing of this one: %v", items[0])
+	require.Equal(t, verdict.Permanent, sinktest.KindOf(items[1]), "%v", err)
+	require.Equal(t, verdict.Permanent, sinktest.KindOf(items[2]), "older than one that was too old")
+	require.Equal(t, verdict.Retry, sinktest.KindOf(items[0]), "Loki says nothing of this one: %v", items[0])
 	require.NoError(t, s.Write(t.Context(), batch[:1]))
 	require.Len(t, find(t, l, `{app="behind"}`), 3)
 }
@@ -105,14 +106,14 @@ func TestLokiKeepsQuietAboutStreams(t *testing.T) {
 	require.Len(t, find(t, l, `{app=~"`+name+`-.*"}`), 3)
 
 	// The sink finds out, whichever stream it is.
-	s := mustOpen(t, uriOf("http://"+l.Address, "label_keys=n&labels=app="+name))
-	log := newLog("")
-	require.NoError(t, s.Write(t.Context(), log.batch(record(now, "x", "n", 1), record(now, "x", "n", 2))))
-	err := s.Write(t.Context(), log.batch(record(late, "late", "n", 1), record(now.Add(1), "x", "n", 2), record(late, "late", "n", 2)))
+	s := sinktest.MustOpenURI(t, uriOf("http://"+l.Address, "label_keys=n&labels=app="+name))
+	log := sinktest.NewLog("LOG", "")
+	require.NoError(t, s.Write(t.Context(), log.Batch(record(now, "x", "n", 1), record(now, "x", "n", 2))))
+	err := s.Write(t.Context(), log.Batch(record(late, "late", "n", 1), record(now.Add(1), "x", "n", 2), record(late, "late", "n", 2)))
 	items := err.(*sinks.BatchError).Items
 	require.Len(t, items, 2)
-	require.Equal(t, verdict.Permanent, kindOf(items[0]))
-	require.Equal(t, verdict.Permanent, kindOf(items[2]))
+	require.Equal(t, verdict.Permanent, sinktest.KindOf(items[0]))
+	require.Equal(t, verdict.Permanent, sinktest.KindOf(items[2]))
 	require.Len(t, find(t, l, `{app="`+name+`"}`), 3)
 }
 
@@ -135,11 +136,11 @@ func TestEqualRecords(t *testing.T) {
 	l := testserver.StartLoki(t, testserver.LokiConfig{})
 	now := time.Now()
 	name := fmt.Sprintf("equal-%d", now.UnixNano())
-	s := mustOpen(t, uriOf("http://"+l.Address, "label_keys=level&labels=app="+name))
+	s := sinktest.MustOpenURI(t, uriOf("http://"+l.Address, "label_keys=level&labels=app="+name))
 	equal := record(now, "equal")
-	log := newLog("")
-	first := log.batch(equal, equal, record(now.Add(1), "other"), equal)
-	second := log.batch(equal, record(time.Time{}, "timeless"), record(time.Time{}, "timeless"), equal)
+	log := sinktest.NewLog("LOG", "")
+	first := log.Batch(equal, equal, record(now.Add(1), "other"), equal)
+	second := log.Batch(equal, record(time.Time{}, "timeless"), record(time.Time{}, "timeless"), equal)
 	for range 2 {
 		require.NoError(t, s.Write(t.Context(), first))
 		require.NoError(t, s.Write(t.Context(), first[1:]), "in parts, as after a 413")
@@ -172,8 +173,8 @@ func TestLargeBatchIsSentAgain(t *testing.T) {
 	for i := range records {
 		records[i] = record(now.Add(time.Duration(i)), strings.Repeat("x", 100), "i", i)
 	}
-	s := mustOpen(t, uriOf("http://"+l.Address, "labels=app=large"))
-	batch := newLog("").batch(records...)
+	s := sinktest.MustOpenURI(t, uriOf("http://"+l.Address, "labels=app=large"))
+	batch := sinktest.NewLog("LOG", "").Batch(records...)
 	for range 2 {
 		require.NoError(t, s.Write(t.Context(), batch))
 	}
@@ -191,10 +192,10 @@ func TestLabelsAndMetadata(t *testing.T) {
 	l := testserver.StartLoki(t, testserver.LokiConfig{})
 	now := time.Now()
 	name := fmt.Sprintf("labels-%d", now.UnixNano())
-	s := mustOpen(t, uriOf("http://"+l.Address, `labels=app=`+name+`,quote="\,env=a%2Cb&label_keys=level,http.route,2nd&metadata_keys=trace_id,customer.id,nul&record_id=true`))
+	s := sinktest.MustOpenURI(t, uriOf("http://"+l.Address, `labels=app=`+name+`,quote="\,env=a%2Cb&label_keys=level,http.route,2nd&metadata_keys=trace_id,customer.id,nul&record_id=true`))
 	hard := "a\x00b\xff\uFFFD\"\\\n\u2028{}é" + strings.Repeat("x", 3000)
-	log := newLog("shop")
-	batch := log.batch(
+	log := sinktest.NewLog("LOG", "shop")
+	batch := log.Batch(
 		record(now, "plain"),
 		record(now.Add(1), "all", slog.Group("http", "route", hard), "2nd", 7, "trace_id", "4bf9", slog.Group("customer", "id", uint64(1<<63)), "nul", hard, "level", "not this"),
 		slog.NewRecord(now.Add(2), slog.LevelError+3, "level", 0),
@@ -224,8 +225,8 @@ func TestLabelsAndMetadata(t *testing.T) {
 	}
 
 	// Without service and labels there is still a stream.
-	bare := mustOpen(t, uriOf("http://"+l.Address, "service_label=none"))
-	require.NoError(t, bare.Write(t.Context(), log.batch(record(now, name))))
+	bare := sinktest.MustOpenURI(t, uriOf("http://"+l.Address, "service_label=none"))
+	require.NoError(t, bare.Write(t.Context(), log.Batch(record(now, name))))
 	require.Len(t, find(t, l, `{service_name="unknown_service"} |= "`+name+`"`), 1)
 }
 
@@ -234,25 +235,25 @@ func TestLabelsAndMetadata(t *testing.T) {
 func TestKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	l := testserver.StartLoki(t, testserver.LokiConfig{Own: true})
-	gate := newGate(t, l)
-	out := open(t, uriOf(gate.URL, "batch=20&linger=0s&label_keys=level"))
+	gate := sinktest.NewGate(t, l.Address, nil)
+	out := sinktest.Open(t, uriOf(gate.URL, "batch=20&linger=0s&label_keys=level"))
 	log := slog.New(fapilog.Handler(out, nil))
 	const records = 300
 	for i := range records {
 		switch i {
 		case 100:
-			flush(t, out)
-			gate.set(gate.lose)
+			sinktest.Flush(t, out)
+			gate.Set(gate.Lose)
 		case 150:
 			l.Kill()
-			gate.set(nil)
+			gate.Set(nil)
 		case 200:
 			l.Restart()
 		}
 		log.Info("record", "i", i)
 		log.Warn("record", "i", i)
 	}
-	flush(t, out)
+	sinktest.Flush(t, out)
 	st := out.Stats().Sinks[0]
 	require.EqualValues(t, 2*records, st.Delivered)
 	require.NotZero(t, st.Retries)
@@ -269,23 +270,23 @@ func TestKilledAndRestarted(t *testing.T) {
 func TestLokiLimitsRates(t *testing.T) {
 	t.Parallel()
 	l := testserver.StartLoki(t, testserver.LokiConfig{Own: true, Limits: "  ingestion_rate_mb: 0.01\n  ingestion_burst_size_mb: 0.02\n"})
-	s := mustOpen(t, uriOf("http://"+l.Address, ""))
-	log := newLog("")
+	s := sinktest.MustOpenURI(t, uriOf("http://"+l.Address, ""))
+	log := sinktest.NewLog("LOG", "")
 	now := time.Now()
-	large := log.batch(record(now, "large", "x", strings.Repeat("x", 30<<10)))
+	large := log.Batch(record(now, "large", "x", strings.Repeat("x", 30<<10)))
 	err := s.Write(t.Context(), large)
-	require.Equal(t, verdict.Retry, kindOf(err))
+	require.Equal(t, verdict.Retry, sinktest.KindOf(err))
 	require.ErrorContains(t, err, "429")
-	require.NoError(t, s.Write(t.Context(), log.batch(record(now, "small"))))
+	require.NoError(t, s.Write(t.Context(), log.Batch(record(now, "small"))))
 }
 
 // While ingestion is blocked, Loki answers with a status that looks like success.
 func TestLokiBlocksIngestion(t *testing.T) {
 	t.Parallel()
 	l := testserver.StartLoki(t, testserver.LokiConfig{Own: true, Limits: "  block_ingestion_until: 2200-01-01T00:00:00Z\n"})
-	s := mustOpen(t, uriOf("http://"+l.Address, ""))
-	err := s.Write(t.Context(), newLog("").batch(record(time.Now(), "x")))
-	require.Equal(t, verdict.Hold, kindOf(err))
+	s := sinktest.MustOpenURI(t, uriOf("http://"+l.Address, ""))
+	err := s.Write(t.Context(), sinktest.NewLog("LOG", "").Batch(record(time.Now(), "x")))
+	require.Equal(t, verdict.Hold, sinktest.KindOf(err))
 	require.ErrorContains(t, err, "answered 260, which is not among the codes of success")
 	require.Empty(t, find(t, l, `{service_name=~".+"}`))
 }
@@ -295,7 +296,7 @@ func TestLokiBlocksIngestion(t *testing.T) {
 func TestMisconfiguration(t *testing.T) {
 	t.Parallel()
 	l := testserver.StartLoki(t, testserver.LokiConfig{Own: true, Auth: true})
-	gate := newGate(t, l)
+	gate := sinktest.NewGate(t, l.Address, nil)
 	start := func(uri string) error {
 		out, err := fapilog.New(t.Context(), fapilog.Config{Sinks: []string{uri}, Fallback: t.Output()})
 		if err == nil {
@@ -322,32 +323,32 @@ func TestMisconfiguration(t *testing.T) {
 				w.WriteHeader(http.StatusUnauthorized)
 				return
 			}
-			gate.loki.ServeHTTP(w, r)
+			gate.Pass(w, r)
 		}
 	}
-	gate.set(checked("new"))
+	gate.Set(checked("new"))
 	require.ErrorContains(t, start(uriOf(gate.URL, "tenant=a&token_file="+token)), "401 Unauthorized")
-	gate.set(checked("old"))
-	out := open(t, uriOf(gate.URL, "tenant=a&token_file="+token))
-	gate.set(checked("new"))
+	gate.Set(checked("old"))
+	out := sinktest.Open(t, uriOf(gate.URL, "tenant=a&token_file="+token))
+	gate.Set(checked("new"))
 	log := slog.New(fapilog.Handler(out, nil))
-	before := gate.asked.Load()
+	before := gate.Asked.Load()
 	log.Info("kept")
 	testserver.Wait(t, "a refusal", func() error {
-		if gate.asked.Load() == before {
+		if gate.Asked.Load() == before {
 			return fmt.Errorf("nothing was sent")
 		}
 		return nil
 	})
 	require.NoError(t, os.WriteFile(token, []byte("the-new-one"), 0o600))
-	gate.set(checked("the-new-one"))
-	flush(t, out)
+	gate.Set(checked("the-new-one"))
+	sinktest.Flush(t, out)
 	entries, err = l.Query("a", `{service_name="shop"}`, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.Len(t, entries, 1)
 
 	l.Kill()
-	gate.set(nil)
+	gate.Set(nil)
 	require.ErrorContains(t, start(uriOf("http://"+l.Address+"/secret", "tenant=a")), "dial tcp")
 	require.NoError(t, start(uriOf("http://"+l.Address, "tenant=a&soft_start=true")))
 }
@@ -358,21 +359,21 @@ func TestLargeRecords(t *testing.T) {
 	t.Parallel()
 	l := testserver.StartLoki(t, testserver.LokiConfig{Own: true, Limits: testserver.LokiTakesAll + "  max_line_size: 3MB\n"})
 	now := time.Now()
-	log := newLog("")
+	log := sinktest.NewLog("LOG", "")
 	large := func(i, size int) slog.Record { return record(now.Add(time.Duration(i)), strings.Repeat("x", size)) }
-	s := mustOpen(t, uriOf("http://"+l.Address, ""))
-	err := s.Write(t.Context(), log.batch(large(1, 100), large(2, 1<<20), large(3, 200<<10)))
-	require.Equal(t, verdict.Permanent, kindOf(err.(*sinks.BatchError).Items[1]))
+	s := sinktest.MustOpenURI(t, uriOf("http://"+l.Address, ""))
+	err := s.Write(t.Context(), log.Batch(large(1, 100), large(2, 1<<20), large(3, 200<<10)))
+	require.Equal(t, verdict.Permanent, sinktest.KindOf(err.(*sinks.BatchError).Items[1]))
 	require.Len(t, err.(*sinks.BatchError).Items, 1)
 	require.Len(t, find(t, l, `{service_name=~".+"}`), 2)
 
-	s = mustOpen(t, uriOf("http://"+l.Address, "max_line_size=0"))
-	batch := log.batch(large(4, 2<<20), large(5, 2<<20))
-	require.Equal(t, verdict.TooLarge, kindOf(s.Write(t.Context(), batch)))
+	s = sinktest.MustOpenURI(t, uriOf("http://"+l.Address, "max_line_size=0"))
+	batch := log.Batch(large(4, 2<<20), large(5, 2<<20))
+	require.Equal(t, verdict.TooLarge, sinktest.KindOf(s.Write(t.Context(), batch)))
 	for _, e := range batch {
 		require.NoError(t, s.Write(t.Context(), []sinks.Event{e}))
 	}
 	require.Len(t, find(t, l, `{service_name=~".+"} | line_format "x"`), 4, "short, because answers have limits, too")
-	err = s.Write(t.Context(), log.batch(large(6, 4<<20)))
-	require.Equal(t, verdict.TooLarge, kindOf(err.(*sinks.BatchError).Items[0]))
+	err = s.Write(t.Context(), log.Batch(large(6, 4<<20)))
+	require.Equal(t, verdict.TooLarge, sinktest.KindOf(err.(*sinks.BatchError).Items[0]))
 }

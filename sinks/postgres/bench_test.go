@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 )
 
@@ -28,8 +29,8 @@ func BenchmarkWrite(b *testing.B) {
 		}
 		for _, how := range []string{"sink", "again", "CopyFrom"} {
 			b.Run(fmt.Sprintf("%s/records=%d", how, size), func(b *testing.B) {
-				s := openSink(b, p.URI(user, ""))
-				require.NoError(b, probe(b, s))
+				s := sinktest.MustOpenURI(b, p.URI(user, ""))
+				require.NoError(b, sinktest.Probe(b, s))
 				p.Exec("TRUNCATE logs")
 				conn, err := p.Connect(p.Database)
 				require.NoError(b, err)
@@ -51,7 +52,7 @@ func BenchmarkWrite(b *testing.B) {
 					if how == "again" {
 						log = "log"
 					}
-					batch := batchOf(log, records...)
+					batch := sinktest.NewLog(log, "").Batch(records...)
 					b.StartTimer()
 					require.NoError(b, s.Write(context.Background(), batch))
 				}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/sinks/postgres"
@@ -27,9 +28,9 @@ import (
 func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	p := testserver.StartPostgres(t)
-	s := openSink(t, p.URI(p.User("app"), ""))
-	require.NoError(t, probe(t, s))
-	batch := batchOf("log", numbered(3)...)
+	s := sinktest.MustOpenURI(t, p.URI(p.User("app"), ""))
+	require.NoError(t, sinktest.Probe(t, s))
+	batch := sinktest.NewLog("log", "").Batch(numbered(3)...)
 	for want, codes := range map[verdict.Kind]string{
 		verdict.Retry:     "08000 08006 40001 40P01 53000 53200 53300 55006 55P03 57000 57014 57P01 57P02 57P03 58000 58030 25P02 26000 XX000 F0000",
 		verdict.Hold:      "28000 28P01 3D000 3F000 42P01 42703 42501 42601 42804 42P10 53100 53400 25006 55000 58P01 XX001 XX002",
@@ -42,7 +43,7 @@ func TestVerdicts(t *testing.T) {
 			err := s.Write(t.Context(), batch)
 			require.ErrorContains(t, err, "postgres: write to "+"postgres://"+p.Address+": ERROR: secret of "+code, code)
 			require.NotContains(t, err.Error(), "the row")
-			require.Equal(t, want, kindOf(err), code)
+			require.Equal(t, want, sinktest.KindOf(err), code)
 			found, ok := errors.AsType[*pgconn.PgError](err)
 			require.True(t, ok)
 			require.Equal(t, code, found.Code)
@@ -59,12 +60,12 @@ func TestServerThatIsKilled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := testserver.StartPostgres(t)
-			out := open(t, p.URI(p.User("app"), "batch=100&linger=1ms"))
+			out := sinktest.Open(t, p.URI(p.User("app"), "batch=100&linger=1ms"))
 			const count = 20_000
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				logN(out, count)
+				sinktest.LogN(out, count)
 			}()
 			testserver.Wait(t, "the first batch", func() error {
 				if out.Stats().Sinks[0].Delivered == 0 {
@@ -91,9 +92,9 @@ func TestLostAnswer(t *testing.T) {
 	p.Exec("ALTER TABLE secured OWNER TO admin; ALTER TABLE secured ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON secured USING (true); GRANT INSERT ON secured TO " + user)
 	for _, table := range []string{"logs", "secured"} {
 		proxy := newProxy(t, p.Address)
-		out := open(t, p.URIAt(proxy.Address, user, "sslmode=disable&batch=100&linger=1ms&table="+table))
+		out := sinktest.Open(t, p.URIAt(proxy.Address, user, "sslmode=disable&batch=100&linger=1ms&table="+table))
 		proxy.loseAnswers()
-		logN(out, 1000)
+		sinktest.LogN(out, 1000)
 		testserver.Wait(t, "the first batch", func() error {
 			if p.One("SELECT count(*)::text FROM "+table) == "0" {
 				return errors.New("it is not there")
@@ -121,25 +122,25 @@ func TestWrongPassword(t *testing.T) {
 	require.NotContains(t, err.Error(), p.Password)
 
 	p.Exec("ALTER ROLE " + user + " PASSWORD '" + p.Password + "'")
-	out := open(t, uri)
+	out := sinktest.Open(t, uri)
 	disconnect := func() {
 		p.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'fapilog' AND datname = current_database()")
 	}
 	p.Exec("ALTER ROLE " + user + " PASSWORD 'another'")
 	disconnect()
-	logN(out, 10)
-	waitFor(t, out, fapilog.StateHeld)
+	sinktest.LogN(out, 10)
+	sinktest.WaitFor(t, out, fapilog.StateHeld)
 	p.Exec("ALTER ROLE " + user + " PASSWORD '" + p.Password + "'")
 	requireDelivered(t, out, p, "logs", 10)
 
 	// A file with passwords is read for each connection.
 	file := filepath.Join(t.TempDir(), "passwords")
 	require.NoError(t, os.WriteFile(file, []byte("*:*:*:*:"+p.Password+"\n"), 0o600))
-	out = open(t, fmt.Sprintf("postgres://%s@%s/%s?passfile=%s&table=by_file", user, p.Address, p.Database, file))
+	out = sinktest.Open(t, fmt.Sprintf("postgres://%s@%s/%s?passfile=%s&table=by_file", user, p.Address, p.Database, file))
 	require.NoError(t, os.WriteFile(file, []byte("*:*:*:*:wrong\n"), 0o600))
 	disconnect()
-	logN(out, 10)
-	waitFor(t, out, fapilog.StateHeld)
+	sinktest.LogN(out, 10)
+	sinktest.WaitFor(t, out, fapilog.StateHeld)
 	require.NoError(t, os.WriteFile(file, []byte("*:*:*:*:"+p.Password+"\n"), 0o600))
 	requireDelivered(t, out, p, "by_file", 10)
 }
@@ -149,19 +150,19 @@ func TestTableThatIsDropped(t *testing.T) {
 	t.Parallel()
 	p := testserver.StartPostgres(t)
 	user := p.User("app")
-	s := openSink(t, p.URI(user, ""))
-	require.NoError(t, probe(t, s))
+	s := sinktest.MustOpenURI(t, p.URI(user, ""))
+	require.NoError(t, sinktest.Probe(t, s))
 	p.Exec("DROP TABLE logs")
-	err := s.Write(t.Context(), batchOf("log", numbered(3)...))
+	err := s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(3)...))
 	require.ErrorContains(t, err, "SQLSTATE 42P01")
-	require.Equal(t, verdict.Hold, kindOf(err))
-	require.NoError(t, s.Write(t.Context(), batchOf("log", numbered(3)...)))
+	require.Equal(t, verdict.Hold, sinktest.KindOf(err))
+	require.NoError(t, s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(3)...)))
 	requireRows(t, p, "logs", 3)
 
-	out := open(t, p.URI(user, "create=false"))
+	out := sinktest.Open(t, p.URI(user, "create=false"))
 	p.Exec("DROP TABLE logs")
-	logN(out, 10)
-	waitFor(t, out, fapilog.StateHeld)
+	sinktest.LogN(out, 10)
+	sinktest.WaitFor(t, out, fapilog.StateHeld)
 	require.ErrorContains(t, out.Stats().Sinks[0].LastError, "create the table, or set create=true")
 	require.NoError(t, opening(t, p.URI(user, "")))
 	requireDelivered(t, out, p, "logs", 10)
@@ -173,11 +174,11 @@ func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	p := testserver.StartPostgres(t)
 	user := p.User("app")
-	out := open(t, p.URI(user, "pool=1"))
+	out := sinktest.Open(t, p.URI(user, "pool=1"))
 	p.Exec("ALTER DATABASE " + p.Database + " SET default_transaction_read_only = on")
 	p.Exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'fapilog' AND datname = current_database()")
-	logN(out, 10)
-	waitFor(t, out, fapilog.StateHeld)
+	sinktest.LogN(out, 10)
+	sinktest.WaitFor(t, out, fapilog.StateHeld)
 	require.ErrorContains(t, out.Stats().Sinks[0].LastError, "(SQLSTATE 25006): connect to the primary")
 	require.ErrorContains(t, opening(t, p.URI(user, "")), "read-only")
 	conn, err := p.Connect("postgres")
@@ -207,9 +208,9 @@ func TestFullDisk(t *testing.T) {
 	p.Exec("ALTER TABLE logs SET TABLESPACE small")
 	ballast := filepath.Join(dir, "ballast")
 	require.NoError(t, os.WriteFile(ballast, make([]byte, 1900<<10), 0o600))
-	out := open(t, p.URI(user, ""))
-	logN(out, 5000)
-	waitFor(t, out, fapilog.StateHeld)
+	out := sinktest.Open(t, p.URI(user, ""))
+	sinktest.LogN(out, 5000)
+	sinktest.WaitFor(t, out, fapilog.StateHeld)
 	require.ErrorContains(t, out.Stats().Sinks[0].LastError, "(SQLSTATE 53100): make room on the server")
 	require.NoError(t, exec.Command("mount", "-o", "remount,size=64m", dir).Run())
 	requireDelivered(t, out, p, "logs", 5000)
@@ -220,8 +221,8 @@ func TestFullDisk(t *testing.T) {
 func TestTerminatedConnections(t *testing.T) {
 	t.Parallel()
 	p := testserver.StartPostgres(t)
-	s := openSink(t, p.URI(p.User("app"), ""))
-	require.NoError(t, probe(t, s))
+	s := sinktest.MustOpenURI(t, p.URI(p.User("app"), ""))
+	require.NoError(t, sinktest.Probe(t, s))
 	admin, err := p.Connect(p.Database)
 	require.NoError(t, err)
 	defer admin.Close(context.Background())
@@ -232,7 +233,7 @@ func TestTerminatedConnections(t *testing.T) {
 	exec("BEGIN")
 	exec("LOCK TABLE logs")
 	result := make(chan error, 1)
-	go func() { result <- s.Write(context.Background(), batchOf("log", numbered(3)...)) }()
+	go func() { result <- s.Write(context.Background(), sinktest.NewLog("log", "").Batch(numbered(3)...)) }()
 	testserver.Wait(t, "the sink to wait for the lock", func() error {
 		if p.One("SELECT count(*)::text FROM pg_locks WHERE NOT granted") == "0" {
 			return errors.New("it does not")
@@ -242,9 +243,9 @@ func TestTerminatedConnections(t *testing.T) {
 	exec("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted")
 	err = <-result
 	require.ErrorContains(t, err, "SQLSTATE 57P01")
-	require.Equal(t, verdict.Retry, kindOf(err))
+	require.Equal(t, verdict.Retry, sinktest.KindOf(err))
 	exec("ROLLBACK")
-	require.NoError(t, s.Write(t.Context(), batchOf("log", numbered(3)...)))
+	require.NoError(t, s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(3)...)))
 	requireRows(t, p, "logs", 3)
 }
 
@@ -260,11 +261,11 @@ func TestServerThatVanishes(t *testing.T) {
 	}
 	p := testserver.StartPostgres(t)
 	proxy := newProxy(t, p.Address)
-	s := openSink(t, p.URIAt(proxy.Address, p.User("app"), "sslmode=disable&pool=1&connect_timeout=1"))
+	s := sinktest.MustOpenURI(t, p.URIAt(proxy.Address, p.User("app"), "sslmode=disable&pool=1&connect_timeout=1"))
 	proxy.set(silent)
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
-	go func() { result <- s.Write(ctx, batchOf("log", numbered(3)...)) }()
+	go func() { result <- s.Write(ctx, sinktest.NewLog("log", "").Batch(numbered(3)...)) }()
 	testserver.Wait(t, "a connection that nobody answers", func() error {
 		if proxy.unanswered() == 0 {
 			return errors.New("there is none")
@@ -274,7 +275,7 @@ func TestServerThatVanishes(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, <-result, context.Canceled)
 	proxy.mend()
-	require.NoError(t, s.Write(t.Context(), batchOf("log", numbered(3)...)))
+	require.NoError(t, s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(3)...)))
 	requireRows(t, p, "logs", 3)
 }
 
@@ -291,7 +292,7 @@ func TestShutdownWhileNobodyAnswers(t *testing.T) {
 		})
 		require.NoError(t, err)
 		begin(proxy)
-		logN(out, 10)
+		sinktest.LogN(out, 10)
 		err = out.Close()
 		require.ErrorContains(t, err, "10 records undelivered", name)
 		require.NotContains(t, err.Error(), "does not return", name)
@@ -310,22 +311,22 @@ func TestWhatPasses(t *testing.T) {
 	defer admin.Close(context.Background())
 	_, err = admin.Exec(t.Context(), "BEGIN; LOCK TABLE logs")
 	require.NoError(t, err)
-	batch := batchOf("log", numbered(3)...)
+	batch := sinktest.NewLog("log", "").Batch(numbered(3)...)
 	for parameters, code := range map[string]string{
 		"lock_timeout=10": "55P03", "statement_timeout=10": "57014", "options=-c%20lock_timeout%3D10": "55P03",
 	} {
-		err := openSink(t, p.URI(user, parameters)).Write(t.Context(), batch)
+		err := sinktest.MustOpenURI(t, p.URI(user, parameters)).Write(t.Context(), batch)
 		require.ErrorContains(t, err, "SQLSTATE "+code)
-		require.Equal(t, verdict.Retry, kindOf(err), code)
+		require.Equal(t, verdict.Retry, sinktest.KindOf(err), code)
 	}
 	_, err = admin.Exec(t.Context(), "ROLLBACK")
 	require.NoError(t, err)
 
 	p.Exec("ALTER ROLE " + user + " CONNECTION LIMIT 0")
-	s := openSink(t, p.URI(user, ""))
+	s := sinktest.MustOpenURI(t, p.URI(user, ""))
 	err = s.Write(t.Context(), batch)
 	require.ErrorContains(t, err, "SQLSTATE 53300")
-	require.Equal(t, verdict.Retry, kindOf(err))
+	require.Equal(t, verdict.Retry, sinktest.KindOf(err))
 	p.Exec("ALTER ROLE " + user + " CONNECTION LIMIT -1")
 	require.NoError(t, s.Write(t.Context(), batch))
 
@@ -333,7 +334,7 @@ func TestWhatPasses(t *testing.T) {
 	cancel()
 	err = s.Write(ctx, batch)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, verdict.Retry, kindOf(err))
+	require.Equal(t, verdict.Retry, sinktest.KindOf(err))
 	require.NoError(t, s.(io.Closer).Close())
 	require.ErrorContains(t, s.Write(t.Context(), batch), "closed pool")
 }
@@ -406,7 +407,7 @@ func TestTableToBlame(t *testing.T) {
 	t.Parallel()
 	p := testserver.StartPostgres(t)
 	user := p.User("app")
-	batch := batchOf("log", numbered(3)...)
+	batch := sinktest.NewLog("log", "").Batch(numbered(3)...)
 	for want, sql := range map[string][2]string{
 		`the table "logs" wants a value in the column "tenant", for which there is none: drop NOT NULL, or set a default`: {
 			"ALTER TABLE logs ADD tenant text NOT NULL", "ALTER TABLE logs ALTER tenant SET DEFAULT 'x'",
@@ -420,12 +421,12 @@ func TestTableToBlame(t *testing.T) {
 			"CREATE TABLE part PARTITION OF logs DEFAULT",
 		},
 	} {
-		s := openSink(t, p.URI(user, ""))
-		require.NoError(t, probe(t, s))
+		s := sinktest.MustOpenURI(t, p.URI(user, ""))
+		require.NoError(t, sinktest.Probe(t, s))
 		p.Exec(sql[0])
 		err := s.Write(t.Context(), batch)
 		require.ErrorContains(t, err, want)
-		require.Equal(t, verdict.Hold, kindOf(err))
+		require.Equal(t, verdict.Hold, sinktest.KindOf(err))
 		p.Exec(sql[1])
 		require.NoError(t, s.Write(t.Context(), batch))
 		requireRows(t, p, "logs", 3)
@@ -433,16 +434,16 @@ func TestTableToBlame(t *testing.T) {
 	}
 
 	// What a trigger cannot write elsewhere is a matter of the record.
-	s := openSink(t, p.URI(user, ""))
-	require.NoError(t, probe(t, s))
+	s := sinktest.MustOpenURI(t, p.URI(user, ""))
+	require.NoError(t, sinktest.Probe(t, s))
 	p.Exec(`CREATE TABLE audit (service text NOT NULL, tenant text NOT NULL DEFAULT 'x') PARTITION BY LIST (service); GRANT ALL ON audit TO PUBLIC;
 		CREATE TABLE audit_shop PARTITION OF audit FOR VALUES IN ('shop');
 		CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
 		CREATE TRIGGER audit BEFORE INSERT ON logs FOR EACH ROW EXECUTE FUNCTION audit()`)
 	for _, values := range []string{"('shop', NULL)", "(NULL, 'x')", "('none', 'x')"} {
 		p.Exec("CREATE OR REPLACE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO audit VALUES " + values + "; RETURN NEW; END$$")
-		err := s.Write(t.Context(), batchOf("log", numbered(3)...))
-		require.Equal(t, verdict.Permanent, kindOf(err), "%v", err)
+		err := s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(3)...))
+		require.Equal(t, verdict.Permanent, sinktest.KindOf(err), "%v", err)
 		require.ErrorContains(t, err, "SQLSTATE 235")
 	}
 }
@@ -452,7 +453,7 @@ func TestRefusedRecords(t *testing.T) {
 	t.Parallel()
 	p := testserver.StartPostgres(t)
 	user := p.User("app")
-	out := open(t, p.URI(user, "linger=50ms"))
+	out := sinktest.Open(t, p.URI(user, "linger=50ms"))
 	p.Exec("ALTER TABLE logs ADD CHECK (message <> 'poison')")
 	log := slog.New(fapilog.Handler(out, nil))
 	for i := range 40 {

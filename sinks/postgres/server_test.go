@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/sinks"
@@ -32,7 +33,7 @@ func (r raw) MarshalJSON() ([]byte, error) { return []byte(r), nil }
 func TestRows(t *testing.T) {
 	t.Parallel()
 	p := testserver.StartPostgres(t)
-	out := open(t, p.URI(p.User("app"), ""))
+	out := sinktest.Open(t, p.URI(p.User("app"), ""))
 	h := fapilog.Handler(out, &slog.HandlerOptions{AddSource: true, Level: slog.LevelDebug - 4})
 	at := time.Date(2026, time.February, 3, 4, 5, 6, 123456789, time.FixedZone("", 2*3600))
 	log := func(at time.Time, level slog.Level, message string, attrs ...any) {
@@ -77,11 +78,11 @@ func TestRows(t *testing.T) {
 func TestAttributesAreThoseOfTheLine(t *testing.T) {
 	t.Parallel()
 	p := testserver.StartPostgres(t)
-	s := openSink(t, p.URI(p.User("app"), ""))
+	s := sinktest.MustOpenURI(t, p.URI(p.User("app"), ""))
 	r := slog.NewRecord(time.Time{}, slog.LevelInfo, "m", 0)
 	r.Add("s", "<&>'\"\t", "i", -1, "u", uint64(1), "f", 1e21, "tiny", 5e-324, "b", false, "d", time.Second, "t", time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
 		"any", map[string]any{"x": []any{1, nil}}, "err", errors.New("e"), "nil", nil, "bytes", []byte("b"), slog.Group("g", slog.Group("h", "i", 1)), "text", raw(`"é\n"`))
-	batch := batchOf("log", r)
+	batch := sinktest.NewLog("log", "").Batch(r)
 	require.NoError(t, s.Write(t.Context(), batch))
 	var line, attrs map[string]any
 	require.NoError(t, json.Unmarshal(batch[0].JSON(), &line))
@@ -107,12 +108,12 @@ func TestTables(t *testing.T) {
 		table := pgx.Identifier{name}.Sanitize()
 		// Nothing but to insert.
 		p.Exec(strings.NewReplacer("TT", table, "USER", user).Replace(sql + "; GRANT INSERT ON TT TO USER"))
-		s := openSink(t, p.URI(user, "create=false&table="+url.QueryEscape(name)))
-		require.NoError(t, probe(t, s), name)
+		s := sinktest.MustOpenURI(t, p.URI(user, "create=false&table="+url.QueryEscape(name)))
+		require.NoError(t, sinktest.Probe(t, s), name)
 		for range 2 {
-			require.NoError(t, s.Write(t.Context(), batchOf("log", numbered(10)...)), name)
+			require.NoError(t, s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(10)...)), name)
 		}
-		require.NoError(t, s.Write(t.Context(), batchOf("log", numbered(15)...)), name)
+		require.NoError(t, s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(15)...)), name)
 		requireRows(t, p, table, 15)
 	}
 }
@@ -127,7 +128,7 @@ func TestTableWithoutKey(t *testing.T) {
 	var said strings.Builder
 	out, err := fapilog.New(t.Context(), fapilog.Config{Sinks: []string{p.URI(user, "")}, Fallback: &said})
 	require.NoError(t, err)
-	logN(out, 3)
+	sinktest.LogN(out, 3)
 	requireDelivered(t, out, p, "logs", 3)
 	require.Contains(t, said.String(), `the table "logs" has no unique index on log_id and seq`)
 
@@ -159,15 +160,15 @@ func TestTableIsCreatedOnce(t *testing.T) {
 	user := p.User("app")
 	var all []sinks.Sink
 	for range 8 {
-		all = append(all, openSink(t, p.URI(user, "schema=My%20logs&table=Of%20today")))
+		all = append(all, sinktest.MustOpenURI(t, p.URI(user, "schema=My%20logs&table=Of%20today")))
 	}
 	var wg sync.WaitGroup
 	for i, s := range all {
 		wg.Go(func() {
-			if err := probe(t, s); err != nil {
+			if err := sinktest.Probe(t, s); err != nil {
 				t.Error(err)
 			}
-			if err := s.Write(t.Context(), batchOf(fmt.Sprint("log", i), numbered(1)...)); err != nil {
+			if err := s.Write(t.Context(), sinktest.NewLog(fmt.Sprint("log", i), "").Batch(numbered(1)...)); err != nil {
 				t.Error(err)
 			}
 		})
@@ -190,12 +191,12 @@ func TestPgBouncer(t *testing.T) {
 	for _, parameters := range []string{"", "&default_query_exec_mode=simple_protocol"} {
 		name := fmt.Sprintf("logs%d", len(parameters))
 		outs := map[string]*fapilog.Fanout{
-			name:      open(t, p.URIAt(address, user, "batch=100&linger=1ms&table="+name+parameters)),
-			"secured": open(t, p.URIAt(address, user, "batch=100&linger=1ms&table=secured"+parameters)),
+			name:      sinktest.Open(t, p.URIAt(address, user, "batch=100&linger=1ms&table="+name+parameters)),
+			"secured": sinktest.Open(t, p.URIAt(address, user, "batch=100&linger=1ms&table=secured"+parameters)),
 		}
 		for range 10 {
 			for _, out := range outs {
-				logN(out, 100)
+				sinktest.LogN(out, 100)
 				require.NoError(t, out.Flush(t.Context()))
 			}
 		}
@@ -223,13 +224,13 @@ func TestTLS(t *testing.T) {
 	}
 	p.Own(dir)
 	user := p.User("app")
-	s := openSink(t, p.URI(user, "sslmode=verify-full&sslrootcert="+ca.File))
-	err := probe(t, s)
+	s := sinktest.MustOpenURI(t, p.URI(user, "sslmode=verify-full&sslrootcert="+ca.File))
+	err := sinktest.Probe(t, s)
 	require.ErrorContains(t, err, "server refused TLS connection")
-	require.Equal(t, verdict.Hold, kindOf(err))
+	require.Equal(t, verdict.Hold, sinktest.KindOf(err))
 	p.Set("ssl", "on")
-	require.NoError(t, probe(t, s))
-	require.NoError(t, s.Write(t.Context(), batchOf("log", numbered(3)...)))
+	require.NoError(t, sinktest.Probe(t, s))
+	require.NoError(t, s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(3)...)))
 	require.Equal(t, "true", p.One("SELECT bool_and(ssl)::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'fapilog'"))
 
 	authority := filepath.Join(t.TempDir(), "authority.pem")
@@ -240,12 +241,12 @@ func TestTLS(t *testing.T) {
 	}
 	for _, mode := range []string{"verify-ca", "verify-full"} {
 		copyFile(strangers.File)
-		s := openSink(t, p.URI(user, "sslmode="+mode+"&sslrootcert="+authority))
-		err := s.Write(t.Context(), batchOf("log", numbered(3)...))
+		s := sinktest.MustOpenURI(t, p.URI(user, "sslmode="+mode+"&sslrootcert="+authority))
+		err := s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(3)...))
 		require.ErrorContains(t, err, "certificate", mode)
-		require.Equal(t, verdict.Hold, kindOf(err), mode)
+		require.Equal(t, verdict.Hold, sinktest.KindOf(err), mode)
 		copyFile(ca.File) // which is read again
-		require.NoError(t, s.Write(t.Context(), batchOf("log", numbered(3)...)), mode)
+		require.NoError(t, s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(3)...)), mode)
 	}
 	requireRows(t, p, "logs", 3)
 }
@@ -266,8 +267,8 @@ func TestWhatIsPassedOn(t *testing.T) {
 		{fmt.Sprintf("postgres:///%s?host=127.0.0.1&port=%s&user=%s&password=%s", p.Database, strings.TrimPrefix(p.Address, "127.0.0.1:"), user, p.Password), "application_name", "fapilog"},
 	} {
 		// A trigger sees the settings of the sink's connection.
-		s := openSink(t, test.uri)
-		require.NoError(t, probe(t, s), test.uri)
+		s := sinktest.MustOpenURI(t, test.uri)
+		require.NoError(t, sinktest.Probe(t, s), test.uri)
 		schema := "public"
 		if strings.Contains(test.uri, "first") {
 			schema = "first"
@@ -278,7 +279,7 @@ func TestWhatIsPassedOn(t *testing.T) {
 		}
 		p.Exec(fmt.Sprintf(`CREATE OR REPLACE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.message = %s; RETURN NEW; END$$;
 			CREATE OR REPLACE TRIGGER tell BEFORE INSERT ON %s.logs FOR EACH ROW EXECUTE FUNCTION public.tell(); TRUNCATE %[2]s.logs`, strings.Join(expr, " || "), schema))
-		require.NoError(t, s.Write(t.Context(), batchOf("log", numbered(1)...)))
+		require.NoError(t, s.Write(t.Context(), sinktest.NewLog("log", "").Batch(numbered(1)...)))
 		got := p.One("SELECT message FROM " + schema + ".logs")
 		require.Equal(t, strings.TrimSuffix(test.want, "ms"), strings.TrimSuffix(strings.ReplaceAll(got, `"`, ""), "ms"))
 	}
@@ -291,7 +292,7 @@ func TestNew(t *testing.T) {
 	host, port, _ := strings.Cut(p.Address, ":")
 	s, err := postgres.New(fmt.Sprintf("host=%s port=%s user=%s password=%s dbname=%s", host, port, p.User("app"), p.Password, p.Database), postgres.Options{Schema: "ops", NoCreate: true})
 	require.NoError(t, err)
-	require.EqualError(t, probe(t, s), "postgres: probe postgres://"+p.Address+`: there is no table "ops"."logs": create it, or set create=true`)
+	require.EqualError(t, sinktest.Probe(t, s), "postgres: probe postgres://"+p.Address+`: there is no table "ops"."logs": create it, or set create=true`)
 	require.Equal(t, sinks.Batching{Records: 5000, Bytes: 1 << 20, Linger: 200 * time.Millisecond}, s.Batching())
 	require.NoError(t, io.Closer(s).Close())
 }
@@ -300,12 +301,12 @@ func TestNew(t *testing.T) {
 // is in them.
 func TestAllocations(t *testing.T) {
 	p := testserver.StartPostgres(t)
-	s := openSink(t, p.URI(p.User("app"), ""))
-	require.NoError(t, probe(t, s))
+	s := sinktest.MustOpenURI(t, p.URI(p.User("app"), ""))
+	require.NoError(t, sinktest.Probe(t, s))
 	allocs := func(n int) float64 {
 		batches := make([][]sinks.Event, 11)
 		for i := range batches {
-			batches[i] = batchOf(fmt.Sprint("log", n, "-", i), numbered(n)...)
+			batches[i] = sinktest.NewLog(fmt.Sprint("log", n, "-", i), "").Batch(numbered(n)...)
 		}
 		i := 0
 		return testing.AllocsPerRun(10, func() {

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
 	"github.com/fapilog/fapilog/sinks"
@@ -66,7 +67,7 @@ func TestServerThatIsKilled(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		logN(out, count)
+		sinktest.LogN(out, count)
 	}()
 	testserver.Wait(t, "the first record", func() error {
 		if line, err := server.Do("exists", redis.DefaultStream); err != nil || line != ":1" {
@@ -94,7 +95,7 @@ func TestHeldUntilCorrected(t *testing.T) {
 	require.NoError(t, err)
 	_, err = server.Do("set", redis.DefaultStream, "a string")
 	require.NoError(t, err)
-	logN(out, 100)
+	sinktest.LogN(out, 100)
 	testserver.Wait(t, "the sink to be held", func() error {
 		if st := out.Stats().Sinks; st[0].State != fapilog.StateHeld || st[1].Delivered != 100 {
 			return fmt.Errorf("%+v", st)
@@ -118,7 +119,7 @@ func TestPasswordThatIsSet(t *testing.T) {
 	out := open(t, "redis://"+server.Address)
 	require.NoError(t, c.ConfigSet(t.Context(), "requirepass", password).Err())
 	require.NoError(t, c.Do(t.Context(), "client", "kill", "type", "normal", "skipme", "yes").Err())
-	logN(out, 100)
+	sinktest.LogN(out, 100)
 	testserver.Wait(t, "the sink to be held", func() error {
 		if st := out.Stats().Sinks[0]; st.State != fapilog.StateHeld {
 			return fmt.Errorf("%+v", st)
@@ -175,7 +176,7 @@ func TestRecordThatIsTooLarge(t *testing.T) {
 		requireItems(t, map[int]verdict.Kind{2: tooLarge, 3: retry}, s.Write(t.Context(), b))
 	}
 	out := open(t, "redis://"+server.Address+"?stream=t&linger=50ms")
-	logN(out, 1)
+	sinktest.LogN(out, 1)
 	h := fapilog.Handler(out, nil)
 	require.NoError(t, h.Handle(t.Context(), event(strings.Repeat("x", 2<<20)).Record()))
 	require.NoError(t, h.Handle(t.Context(), event("after", "i", 1).Record()))

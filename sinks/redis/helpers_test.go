@@ -218,14 +218,6 @@ func open(t *testing.T, uri string) *fapilog.Fanout {
 	return out
 }
 
-// logN logs records with the attributes i = 0, 1, ..., n-1.
-func logN(out *fapilog.Fanout, n int) {
-	log := slog.New(fapilog.Handler(out, nil))
-	for i := range n {
-		log.Info("record", "i", i)
-	}
-}
-
 // requireAll checks that n records of logN are there, in order, once.
 func requireAll(t *testing.T, n int, records func() ([]map[string]any, error)) {
 	t.Helper()

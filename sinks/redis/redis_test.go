@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
@@ -80,7 +81,7 @@ func TestMaxLen(t *testing.T) {
 		"?list=f":              {3000, 3000},
 	} {
 		out := open(t, "redis://"+address+uri)
-		logN(out, 3000)
+		sinktest.LogN(out, 3000)
 		require.NoError(t, out.Close())
 		_, key, _ := strings.Cut(uri, "=")
 		key = key[:1]
@@ -107,7 +108,7 @@ func TestListThatCannotBeCut(t *testing.T) {
 	var said strings.Builder
 	out, err := fapilog.New(t.Context(), fapilog.Config{Sinks: []string{"redis://app:" + password + "@" + server.Address + "?list=logs"}, Fallback: &said})
 	require.NoError(t, err)
-	logN(out, 10)
+	sinktest.LogN(out, 10)
 	require.NoError(t, out.Close())
 	requireAll(t, 10, listed(t, server.Address, redis.Options{List: "logs"}))
 	require.EqualValues(t, 10, out.Stats().Sinks[0].Delivered)
@@ -255,7 +256,7 @@ func TestTLS(t *testing.T) {
 	certFile, keyFile := ca.Issue("client")
 	parameters := "ca_file=" + ca.File + "&cert_file=" + certFile + "&key_file=" + keyFile
 	out := open(t, "rediss://"+address+"?"+parameters)
-	logN(out, 100)
+	sinktest.LogN(out, 100)
 	require.NoError(t, out.Close())
 	requireAll(t, 100, streamed(t, plain.Address, redis.Options{Stream: redis.DefaultStream}))
 
@@ -296,7 +297,7 @@ func TestCertificateThatIsSpoilt(t *testing.T) {
 	require.NoError(t, os.WriteFile(certFile, []byte("not a certificate"), 0o600))
 	_, err = plain.Do("client", "kill", "type", "normal", "skipme", "yes")
 	require.NoError(t, err)
-	logN(out, 3)
+	sinktest.LogN(out, 3)
 	require.NoError(t, out.Close())
 	requireAll(t, 3, streamed(t, plain.Address, redis.Options{Stream: redis.DefaultStream}))
 	require.Contains(t, said.String(), "the client certificate that was read before is still in use")

@@ -20,9 +20,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fapilog/fapilog"
+	"github.com/fapilog/fapilog/internal/sinktest"
 	"github.com/fapilog/fapilog/internal/testserver"
 	"github.com/fapilog/fapilog/internal/verdict"
-	"github.com/fapilog/fapilog/registry"
 	"github.com/fapilog/fapilog/sinks"
 	"github.com/fapilog/fapilog/sinks/webhook"
 	"github.com/fapilog/fapilog/slogtest"
@@ -35,18 +35,6 @@ func event(msg string, args ...any) sinks.Event {
 	r := slog.NewRecord(time.Time{}, slog.LevelInfo, msg, 0)
 	r.Add(args...)
 	return sinks.NewEvent(r)
-}
-
-// openURI opens a URI without a fan-out.
-func openURI(t *testing.T, text string) (sinks.Sink, error) {
-	t.Helper()
-	uri, err := registry.Parse(text)
-	require.NoError(t, err)
-	s, err := registry.Default().Open(t.Context(), uri)
-	if err == nil {
-		t.Cleanup(func() { require.NoError(t, s.(io.Closer).Close()) })
-	}
-	return s, err
 }
 
 // open opens a fan-out with short timeouts, which says what goes wrong in the
@@ -102,7 +90,7 @@ func TestRequests(t *testing.T) {
 			"X-Request-Id": "", "X-A": "1", "User-Agent": "mine", "Content-Type": "text/plain",
 		}},
 	} {
-		s, err := openURI(t, server.URL+test.uri)
+		s, err := sinktest.OpenURI(t, server.URL+test.uri)
 		require.NoError(t, err)
 		for range 2 {
 			require.NoError(t, s.Write(t.Context(), []sinks.Event{one, two}))
@@ -127,7 +115,7 @@ func TestRequests(t *testing.T) {
 			}
 		}
 	}
-	s, err := openURI(t, server.URL+"?idempotency_header=none")
+	s, err := sinktest.OpenURI(t, server.URL+"?idempotency_header=none")
 	require.NoError(t, err)
 	require.NoError(t, s.Write(t.Context(), []sinks.Event{one}))
 	requests := server.Requests()
@@ -189,7 +177,7 @@ func TestMalformedURIs(t *testing.T) {
 		"https://u@h?token_env=PATH":                     "parameter token_env: there are other credentials",
 		"https://u:p@h?headers=Authorization=x":          "parameter headers: there are other credentials",
 	} {
-		_, err := openURI(t, uri)
+		_, err := sinktest.OpenURI(t, uri)
 		require.ErrorContains(t, err, want, uri)
 	}
 }
@@ -217,7 +205,7 @@ func TestSuccess(t *testing.T) {
 		"":                 {200: true, 201: true, 202: true, 204: true, 203: false, 206: false, 207: false, 260: false},
 		"?success=204,409": {204: true, 409: true, 200: false, 201: false},
 	} {
-		s, err := openURI(t, server.URL+parameter)
+		s, err := sinktest.OpenURI(t, server.URL+parameter)
 		require.NoError(t, err)
 		for code, ok := range codes {
 			server.SetDefault(slogtest.Answer{Status: code})
@@ -226,7 +214,7 @@ func TestSuccess(t *testing.T) {
 		}
 	}
 	// Nor does it matter what the body is, or whether it arrives.
-	s, err := openURI(t, server.URL)
+	s, err := sinktest.OpenURI(t, server.URL)
 	require.NoError(t, err)
 	for _, trouble := range []slogtest.Trouble{slogtest.Truncate, slogtest.Endless} {
 		server.SetDefault(slogtest.Answer{Body: "junk", Trouble: trouble})
@@ -414,7 +402,7 @@ func TestUnreachable(t *testing.T) {
 func TestNoAnswer(t *testing.T) {
 	t.Parallel()
 	server := slogtest.NewServer(t, slogtest.Answer{Trouble: slogtest.Stall})
-	s, err := openURI(t, server.URL)
+	s, err := sinktest.OpenURI(t, server.URL)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
