@@ -343,3 +343,13 @@ func (o *Options) loadProxy(target *url.URL) (func(*http.Request) (*url.URL, err
 	}
 	return http.ProxyURL(u), u, nil
 }
+
+// WithPort adds a port to a URL that has none. What is malformed stays so.
+func WithPort(text, port string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Port() != "" {
+		return text
+	}
+	u.Host = strings.TrimSuffix(u.Host, ":") + ":" + port
+	return u.String()
+}

@@ -128,7 +128,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/fapilog/fapilog/internal/httpsink"
@@ -154,7 +153,7 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 		scheme = "https"
 	}
 	h := httpsink.FromURI(uri, scheme)
-	h.URL = withPort(scheme + "://" + uri.Host)
+	h.URL = httpsink.WithPort(scheme+"://"+uri.Host, defaultPort)
 	h.APIKeyFile = uri.Text("api_key_file", "")
 	h.APIKeyEnv = uri.Text("api_key_env", "")
 	for _, name := range []string{"api_key_file", "api_key_env"} {
@@ -192,14 +191,4 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// withPort adds the port to a URL that has none. What is malformed stays so.
-func withPort(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Port() != "" {
-		return text
-	}
-	u.Host = strings.TrimSuffix(u.Host, ":") + ":" + defaultPort
-	return u.String()
 }

@@ -103,7 +103,6 @@ package loki
 
 import (
 	"context"
-	"net/url"
 	"strings"
 
 	"github.com/fapilog/fapilog/internal/httpsink"
@@ -131,7 +130,7 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 	}
 	h := httpsink.FromURI(uri, scheme)
 	if scheme == "http" {
-		h.URL = withPort(h.URL)
+		h.URL = httpsink.WithPort(h.URL, defaultPort)
 	}
 	h.Check(uri)
 	o := Options{
@@ -169,16 +168,6 @@ func Open(_ context.Context, uri *registry.URI) (sinks.Sink, error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// withPort adds Loki's port to a URL that has none. What is malformed stays so.
-func withPort(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Port() != "" {
-		return text
-	}
-	u.Host = strings.TrimSuffix(u.Host, ":") + ":" + defaultPort
-	return u.String()
 }
 
 // withPath adds the path of the API to a URL, unless it is there.
