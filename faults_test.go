@@ -465,10 +465,11 @@ func TestRetryAfterNothing(t *testing.T) {
 func TestFlushWaitsBeyondABatchOfBoth(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
+		begin, release := make(chan struct{}), make(chan struct{})
 		batches := 0
 		out := open(t, fapilog.Config{Targets: []fapilog.Target{{Name: "x", Batch: 2, Sink: &memo{fault: func(context.Context, []sinks.Event) error {
 			if batches++; batches == 1 {
+				<-begin // until Flush waits, which says what is lost from then on
 				return &sinks.BatchError{Items: map[int]error{1: sinks.Permanent(errors.New("no"))}}
 			}
 			<-release
@@ -477,6 +478,8 @@ func TestFlushWaitsBeyondABatchOfBoth(t *testing.T) {
 		logN(out, 10)
 		flushed := make(chan error, 1)
 		go func() { flushed <- out.Flush(t.Context()) }()
+		synctest.Wait()
+		close(begin)
 		synctest.Wait()
 		select {
 		case err := <-flushed:
