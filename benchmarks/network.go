@@ -16,6 +16,7 @@ import (
 type destination struct {
 	name  string
 	goals []networkGoal
+	slow  int // rounds have as many times fewer records; zero: they do not
 	// start starts the server, for rounds of burst records. The first contender is
 	// the sink; the second is what the others are compared with.
 	start func(t testing.TB, burst int) (*field, error)
@@ -50,13 +51,14 @@ func measureNetwork(p plan) (networkResults, error) {
 		fmt.Printf("\n### %s\n\n", d.name)
 		var f *field
 		skipped, err := withServers(func(t testing.TB) (err error) {
-			if f, err = d.start(t, p.networkBurst); err != nil {
+			burst := p.networkBurst / max(d.slow, 1)
+			if f, err = d.start(t, burst); err != nil {
 				return err
 			}
 			for i, c := range f.contenders {
 				f.contenders[i].open = asRemote(c.open)
 			}
-			results[d.name], err = race(f.contenders, nil, orPost(networkRecords), 1, p.networkRounds, func(*entrant) int { return p.networkBurst })
+			results[d.name], err = race(f.contenders, nil, orPost(networkRecords), 1, p.networkRounds, func(*entrant) int { return burst })
 			return err
 		})
 		if err != nil {

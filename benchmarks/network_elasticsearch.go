@@ -26,10 +26,11 @@ const (
 var toElasticsearch = destination{
 	name:  "Elasticsearch",
 	goals: []networkGoal{{name: nameElastic, against: nameBulk, times: 0.9}},
-	start: func(t testing.TB, _ int) (*field, error) {
+	slow:  4,
+	start: func(t testing.TB, burst int) (*field, error) {
 		server := testserver.StartElasticsearch(t)
 		address := "http://" + server.Address
-		return startBulk("elasticsearch://"+server.Address, address,
+		return startBulk("elasticsearch://"+server.Address, address, burst,
 			func(index string) func() uint64 { return func() uint64 { return uint64(server.Count(index)) } })
 	},
 }
@@ -37,17 +38,17 @@ var toElasticsearch = destination{
 // What a client costs shows where the server costs nothing.
 var toForgetfulElasticsearch = destination{
 	name: "A server that answers as Elasticsearch does, and forgets",
-	start: func(t testing.TB, _ int) (*field, error) {
+	start: func(t testing.TB, burst int) (*field, error) {
 		server := new(bulkServer)
 		h := httptest.NewServer(server)
 		t.Cleanup(h.Close)
-		return startBulk("elasticsearch://"+h.Listener.Addr().String(), h.URL,
+		return startBulk("elasticsearch://"+h.Listener.Addr().String(), h.URL, burst,
 			func(index string) func() uint64 { return func() uint64 { return server.count(index) } })
 	},
 }
 
 // startBulk is the field for a server whose indices delivered counts.
-func startBulk(uri, url string, delivered func(index string) func() uint64) (*field, error) {
+func startBulk(uri, url string, burst int, delivered func(index string) func() uint64) (*field, error) {
 	size := new(sink.Sink).Batching().Records
 	documents, err := documentsOf(size)
 	if err != nil {
@@ -75,7 +76,7 @@ func startBulk(uri, url string, delivered func(index string) func() uint64) (*fi
 		}
 	}
 	return &field{
-		title: fmt.Sprintf("%d records a request, the same documents with ids, op_type create, and the mapping of the sink", size),
+		title: fmt.Sprintf("%d records a round, %d a request, the same documents with ids, op_type create, and the mapping of the sink", burst, size),
 		contenders: []contender{
 			{name: nameElastic, later: true, open: open("sink", nil)},
 			{name: nameBulk, later: true, open: open("raw", func(index string) (*batcher, error) { return rawBulk(url, index, documents), nil })},

@@ -151,14 +151,14 @@ appender.console.type = Console
 appender.console.name = console
 appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = [%d{ISO8601}][%-5p][%c{1.}] %m%n
-rootLogger.level = warn
+rootLogger.level = error
 rootLogger.appenderRef.console.ref = console
 `
 
 // elasticsearchJava are options for a small server that starts quickly. Without
 // its native library it does not ask whether root runs it.
 var elasticsearchJava = []string{
-	"-Xms512m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
+	"-Xms512m", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
 	"-Djna.nounpack=true", "-Djna.nosys=true", "-Djna.noclasspath=true",
 	"-Djava.security.manager=allow", "-Djava.locale.providers=SPI,COMPAT", "-Dlog4j2.disable.jmx=true",
 }
