@@ -50,7 +50,7 @@ func benchmarkWrite(b *testing.B, url, index, how string, size int) {
 	s, err := elasticsearch.New(url, elasticsearch.Options{Index: index})
 	require.NoError(b, err)
 	defer s.Close()
-	s.Probe(context.Background()) //nolint:errcheck // the drain is no Elasticsearch
+	_ = s.Probe(context.Background()) // the drain is no Elasticsearch
 	recorder := &bodies{}
 	copying := httptest.NewServer(recorder)
 	defer copying.Close()
